@@ -1,0 +1,51 @@
+# `make run` labels the sample shard, `make test` runs the tests; both install what they need into .venv first.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV   ?= .venv
+OUT    ?= out
+BIN    := $(VENV)/bin
+# Byte-compiling TensorFlow at install time takes longer than compiling what is imported.
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
+
+.PHONY: run test lint format types docs bench train clean
+
+run: $(VENV)/.run
+	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.run
+	$(BIN)/python -m transforms.table_docs > docs/tables.md
+
+# MANIFEST: the CSV of a labelled corpus; TEACHER: a folder with a teacher network (may be left out).
+train: $(VENV)/.test
+	$(BIN)/python -m pipelines.train_classifier --manifest $(MANIFEST) --output $(OUT)/model $(if $(TEACHER),--teacher $(TEACHER))
+
+clean:
+	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+$(VENV)/.venv:
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 12) else f"Earmark needs Python 3.11 or 3.12, {sys.executable} is {sys.version.split()[0]}; run: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
+	@echo 'Installing Apache Beam, TensorFlow and the audio libraries into $(VENV) (a few minutes the first time) ...'
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(PIP) -e '.[train,dev]'
+	touch $@

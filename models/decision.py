@@ -1,0 +1,272 @@
+"""From the windows of a track to its label: category, type, confidence, fractions, segments, and who decides.
+
+Pure functions of numbers. The rule in short: windows below the silence level are silence and say nothing else;
+the others vote with their probabilities, weighted by their length; the calibrated vote gives the category; the
+cost model says whether the label may be acted on or a person listens first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from models.calibration import Calibration
+from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES, MUSIC
+from models.window_records import DecodeSummary, WindowPrediction
+
+_FUNCTIONAL_INDEX: Final = CATEGORIES.index(FUNCTIONAL)
+_MUSIC_INDEX: Final = CATEGORIES.index(MUSIC)
+_SILENCE_INDEX: Final = FUNCTIONAL_TYPES.index("silence")
+
+#: Confidence of a label that signal level alone decides: certain, short of claiming that no rule is ever wrong.
+_RULE_CONFIDENCE: Final = 0.999
+
+#: Every flag that a label can carry, with what it tells a reviewer; ``docs/tables.md`` lists them.
+FLAGS: Final = {
+    "decoded_by_fallback": "The first decoder could not read the file; the second one did.",
+    "declared_type_contradicts_audio": "The catalog's declared_type names another category than the one heard.",
+    "longer_than_catalog": "The audio is longer than the catalog says, beyond the tolerance.",
+    "mixed_content": "Windows of different categories, none of them dominant.",
+    "mostly_silent": "More than half of the heard time is below the silence level.",
+    "music_heard": "Labelled functional or speech, yet music is heard in a good part of it.",
+    "non_finite_samples": "The file holds samples that are no numbers; they were taken as zero.",
+    "release_contradicts_audio": "Release title or genres promise music or speech; functional sound was heard.",
+    "shorter_than_catalog": "The audio ends before the catalog or its own container says; labelled from what there is.",
+    "silence_by_level": "Decided by signal level alone: nothing above the silence level.",
+    "title_contradicts_audio": "The title promises another category than the one heard.",
+    "truncated": "The file ends before its own container says.",
+    "uncertain": "The expected cost of a wrong label is above the cost of a review.",
+}
+
+#: Flags that always send a track to a person.
+_REVIEW_FLAGS: Final = frozenset(
+    {"declared_type_contradicts_audio", "mixed_content", "mostly_silent", "release_contradicts_audio",
+     "shorter_than_catalog", "title_contradicts_audio", "truncated", "uncertain"}
+)  # fmt: skip
+
+
+class CostSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What each mistake costs, in any one unit; only the ratios matter.
+
+    The defaults put a musician's loss first: a song called functional costs ten times a noise track paid as music,
+    and sixty times a minute of a reviewer.
+    """
+
+    music_called_functional: float = pydantic.Field(60.0, ge=0)
+    music_called_speech: float = pydantic.Field(10.0, ge=0)
+    functional_called_music: float = pydantic.Field(6.0, ge=0)
+    functional_called_speech: float = pydantic.Field(6.0, ge=0)
+    speech_called_functional: float = pydantic.Field(20.0, ge=0)
+    speech_called_music: float = pydantic.Field(6.0, ge=0)
+    review: float = pydantic.Field(1.0, gt=0)
+
+    def expected_cost(self, called: str, probabilities: npt.NDArray[np.float64]) -> float:
+        """Expected cost of acting on the label ``called``.
+
+        Parameters
+        ----------
+        called
+            One of ``CATEGORIES``.
+        probabilities
+            Calibrated probabilities in the order of ``CATEGORIES``, shape (3,).
+        """
+        return float(
+            sum(
+                probability * getattr(self, f"{truth}_called_{called}")
+                for truth, probability in zip(CATEGORIES, probabilities, strict=True)
+                if truth != called
+            )
+        )
+
+
+class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The decision rule's settings (``decision:`` in a config)."""
+
+    costs: CostSettings = CostSettings()
+    #: A window whose peak lies below this, in dB re full scale, is silence. 16-bit dither peaks near -90 dBFS.
+    silence_peak_dbfs: float = pydantic.Field(-60.0, ge=-120, le=-30)
+    #: Tolerance of the measured against the catalog's duration: the larger of the two applies.
+    duration_tolerance_s: float = pydantic.Field(2.0, ge=0)
+    duration_tolerance_ratio: float = pydantic.Field(0.02, ge=0, le=1)
+    #: Smallest share of the heard time that the label's category must hold, or the track is ``mixed_content``.
+    min_dominant_share: float = pydantic.Field(0.6, ge=0, le=1)
+    #: Largest share of heard music in a track that may be called functional with ``auto``.
+    max_music_in_functional: float = pydantic.Field(0.2, ge=0, le=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """Neighbouring windows of one category, merged. Times in seconds; confidence 0 to 1."""
+
+    start_s: float
+    end_s: float
+    category: str
+    functional_type: str | None
+    confidence: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class AudioDecision:
+    """What is said of one audio file, whatever its catalog rows claim.
+
+    Attributes
+    ----------
+    probabilities
+        Calibrated, in the order of ``CATEGORIES``, shape (3,), summing to 1.
+    fractions
+        Share of the heard time in which each category is present, shape (3,); they may overlap.
+    review
+        Whether a person listens first.
+    flags
+        Sorted, keys of :data:`FLAGS`.
+    embedding
+        Unit length, shape (embedding_size,), float32.
+    """
+
+    category: str
+    functional_type: str | None
+    confidence: float
+    probabilities: npt.NDArray[np.float64]
+    fractions: npt.NDArray[np.float64]
+    review: bool
+    flags: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    embedding: npt.NDArray[np.float32]
+
+
+def duration_flags(duration_s: float, catalog_duration_ms: int | None, settings: DecisionSettings) -> list[str]:
+    """Flags for a measured length, in seconds, that is not what the catalog says, in milliseconds."""
+    if not catalog_duration_ms:
+        return []
+    catalog_s = catalog_duration_ms / 1000
+    tolerance_s = max(settings.duration_tolerance_s, settings.duration_tolerance_ratio * catalog_s)
+    if duration_s < catalog_s - tolerance_s:
+        return ["shorter_than_catalog"]
+    return ["longer_than_catalog"] if duration_s > catalog_s + tolerance_s else []
+
+
+def needs_review(flags: Sequence[str]) -> bool:
+    """Whether any of the flags sends a track to a person."""
+    return not _REVIEW_FLAGS.isdisjoint(flags)
+
+
+def decide_audio(
+    predictions: Sequence[WindowPrediction], summary: DecodeSummary, calibration: Calibration, settings: DecisionSettings
+) -> AudioDecision:
+    """Label one audio file from its windows.
+
+    Parameters
+    ----------
+    predictions
+        At least one, ordered by ``start_s``.
+    summary
+        How decoding ended; its flags are carried over.
+    calibration
+        Of the model that made the predictions.
+    settings
+        Costs, levels and tolerances.
+
+    Raises
+    ------
+    ValueError
+        When there is no prediction.
+    """
+    if not predictions:
+        raise ValueError("a decision needs at least one window; a file without any is a dead letter")
+    weights = np.array([max(p.duration_s, 1e-6) for p in predictions])
+    silent = np.array([p.peak_dbfs < settings.silence_peak_dbfs for p in predictions])
+    category, types, presence = _window_evidence(predictions, silent)
+    silent_share = float(weights @ silent / weights.sum())
+    heard = weights * ~silent
+    flags = set(summary.flags)
+    if "truncated" in flags or summary.error_type is not None:
+        flags |= {"truncated", "shorter_than_catalog"}
+
+    if silent.all():
+        probabilities = np.full(3, (1 - _RULE_CONFIDENCE) / 2)
+        probabilities[_FUNCTIONAL_INDEX] = _RULE_CONFIDENCE
+        flags.add("silence_by_level")
+        heard = weights
+    else:
+        probabilities = calibration.apply(heard @ category / heard.sum())
+    called = int(probabilities.argmax())
+    fractions = weights @ presence / weights.sum()
+
+    if 0.5 < silent_share < 1:
+        flags.add("mostly_silent")
+    if float(heard @ (category.argmax(axis=1) == called) / heard.sum()) < settings.min_dominant_share:
+        flags.add("mixed_content")
+    cost = settings.costs.expected_cost(CATEGORIES[called], probabilities)
+    if called != _MUSIC_INDEX and fractions[_MUSIC_INDEX] > settings.max_music_in_functional:
+        flags.add("music_heard")
+    if cost > settings.costs.review or (called == _FUNCTIONAL_INDEX and "music_heard" in flags):
+        flags.add("uncertain")
+
+    embedding = heard @ np.stack([p.embedding for p in predictions]).astype(np.float64)
+    embedding /= max(float(np.linalg.norm(embedding)), 1e-12)
+    return AudioDecision(
+        category=CATEGORIES[called],
+        functional_type=_functional_type(heard, category, types) if called == _FUNCTIONAL_INDEX else None,
+        confidence=float(probabilities[called]),
+        probabilities=probabilities,
+        fractions=fractions,
+        review=needs_review(tuple(flags)),
+        flags=tuple(sorted(flags)),
+        segments=_segments(predictions, category, types, summary.duration_s),
+        embedding=embedding.astype(np.float32),
+    )
+
+
+def _window_evidence(
+    predictions: Sequence[WindowPrediction], silent: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Category (n, 3), type (n, 8) and 0/1 presence (n, 3) per window, silent windows overruled by the level."""
+    category = np.stack([p.category for p in predictions]).astype(np.float64)
+    types = np.stack([p.functional_type for p in predictions]).astype(np.float64)
+    presence = np.stack([p.presence for p in predictions]) >= 0.5
+    # What a window is called is present in it, whatever the presence head says.
+    presence[np.arange(len(predictions)), category.argmax(axis=1)] = True
+    category[silent] = np.eye(len(CATEGORIES))[_FUNCTIONAL_INDEX]
+    types[silent] = np.eye(len(FUNCTIONAL_TYPES))[_SILENCE_INDEX]
+    presence[silent] = np.arange(len(CATEGORIES)) == _FUNCTIONAL_INDEX
+    return category, types, presence.astype(np.float64)
+
+
+def _functional_type(
+    weights: npt.NDArray[np.float64], category: npt.NDArray[np.float64], types: npt.NDArray[np.float64]
+) -> str:
+    """The type with most probability over the windows, each weighted by its length and by how functional it is."""
+    return FUNCTIONAL_TYPES[int(((weights * (category[:, _FUNCTIONAL_INDEX] + 1e-6)) @ types).argmax())]
+
+
+def _segments(
+    predictions: Sequence[WindowPrediction],
+    category: npt.NDArray[np.float64],
+    types: npt.NDArray[np.float64],
+    duration_s: float,
+) -> tuple[Segment, ...]:
+    called = category.argmax(axis=1)
+    starts = [0, *(np.flatnonzero(np.diff(called)) + 1).tolist(), len(called)]
+    segments = []
+    for first, behind in zip(starts[:-1], starts[1:], strict=True):
+        members = slice(first, behind)
+        last = predictions[behind - 1]
+        weights = np.array([max(p.duration_s, 1e-6) for p in predictions[members]])
+        index = int(called[first])
+        segments.append(
+            Segment(
+                start_s=predictions[first].start_s,
+                end_s=max(predictions[first].start_s, min(last.start_s + last.duration_s, duration_s or np.inf)),
+                category=CATEGORIES[index],
+                functional_type=(
+                    _functional_type(weights, category[members], types[members]) if index == _FUNCTIONAL_INDEX else None
+                ),
+                confidence=float(weights @ category[members, index] / weights.sum()),
+            )
+        )
+    return tuple(segments)

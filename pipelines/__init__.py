@@ -1,0 +1,1 @@
+"""The jobs: one file each, options in and transforms composed."""

@@ -1,0 +1,117 @@
+"""What the jobs' command lines share: one-sentence errors with exit status 2, and flags that are Beam's."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import difflib
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from models.errors import UserError
+
+EXIT_PUBLISHED = 0
+EXIT_BAD_ARGUMENTS = 2
+EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+
+#: The in-process runner by its full name: the short name ``DirectRunner`` first tries to download another runner.
+IN_PROCESS_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argparse parser that takes no abbreviated flags and raises :class:`UserError` instead of printing its usage."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise argparse's message as a :class:`UserError`."""
+        raise UserError(f"{message}; see --help")
+
+
+def run_date(text: str) -> datetime.date:
+    """Parse ``YYYY-MM-DD`` for argparse."""
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            raise ValueError
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as YYYY-MM-DD, such as 2026-11-22") from None
+
+
+def check_beam_flags(flags: Sequence[str], known_to_job: Sequence[str]) -> None:
+    """Refuse flags that neither the job nor Beam knows, so that a misspelt one is not silently ignored.
+
+    A portable runner's job server may know more flags than Beam's Python side, so unknown ones pass when ``--runner``
+    names one.
+
+    Raises
+    ------
+    UserError
+        Names the flag and the closest one that exists, or Beam's own complaint about a value.
+    """
+    if not flags:
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    # Beam exits and prints its usage on a bad value; its last line is the message.
+    complaint = io.StringIO()
+    parser = argparse.ArgumentParser(prog="beam", allow_abbrev=False, add_help=False)
+    for options_class in _subclasses(PipelineOptions):
+        with contextlib.suppress(argparse.ArgumentError):
+            options_class._add_argparse_args(parser)
+    try:
+        with contextlib.redirect_stderr(complaint):
+            known, unknown = parser.parse_known_args(list(flags))
+    except SystemExit:
+        raise UserError(f"{complaint.getvalue().strip().splitlines()[-1].removeprefix('beam: error: ')} (a Beam flag)") from None
+    runner = str(getattr(known, "runner", None) or "")
+    if unknown and not re.search("portable|flink|spark", runner, re.IGNORECASE):
+        flag = unknown[0].split("=", 1)[0]
+        if not flag.startswith("-"):
+            raise UserError(f"{unknown[0]!r}: belongs to no flag; every argument is given as --name VALUE, see --help")
+        every_flag = [*known_to_job, *(text for action in parser._actions for text in action.option_strings)]
+        close = difflib.get_close_matches(flag, every_flag, n=1, cutoff=0.75)
+        raise UserError(
+            f"{flag}: neither this job nor Beam has such a flag"
+            + (f"; did you mean {close[0]}?" if close else "; see --help")
+        )
+
+
+def _subclasses(options_class: type) -> list[type]:
+    found: list[type] = []
+    for subclass in options_class.__subclasses__():
+        if subclass.__module__.startswith("apache_beam."):
+            found += [subclass, *_subclasses(subclass)]
+    return found
+
+
+def flags_of(parser: argparse.ArgumentParser) -> list[str]:
+    """Every flag that a parser knows."""
+    return [text for action in parser._actions for text in action.option_strings]
+
+
+def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+    """Run a job and turn what its user got wrong into one line on standard error.
+
+    Returns
+    -------
+    int
+        The job's own status, or 2 after a :class:`UserError`. Anything else that goes wrong is a crash and shows its
+        traceback.
+    """
+    try:
+        return run(argv)
+    except UserError as error:
+        print(f"earmark: {error}", file=sys.stderr)
+        return EXIT_BAD_ARGUMENTS

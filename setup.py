@@ -1,0 +1,50 @@
+"""Packaging: the three packages with the shipped model inside, one console script per job."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="earmark",
+    version="0.1.0",
+    description="Labels audio catalogs as music, functional content or speech with Apache Beam and TensorFlow",
+    long_description="See README.md.",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.13",
+    packages=find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
+    package_data={"models": ["weights/**/*", "py.typed"], "transforms": ["py.typed"], "pipelines": ["py.typed"]},
+    install_requires=[
+        "apache-beam>=2.77,<2.80",
+        "tensorflow>=2.20,<2.22",
+        "av>=16,<19",
+        "soundfile>=0.13,<0.15",
+        "numpy>=2.0,<3",
+        "pyarrow>=20",
+        "pydantic>=2.10,<3",
+        "PyYAML>=6.0",
+        "rich>=13",
+        "duckdb>=1.2",
+    ],
+    extras_require={
+        # gs:// paths, Dataflow, and BigQuery as catalog or warehouse.
+        "gcp": ["apache-beam[gcp]>=2.77,<2.80"],
+        # s3:// paths.
+        "aws": ["apache-beam[aws]>=2.77,<2.80"],
+        # pipelines.train_classifier: tensorflow-io's SpecAugment masks.
+        "train": ["tensorflow-io==0.37.1"],
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6",
+            "librosa>=0.11,<0.12",
+            "ruff>=0.9",
+            "mypy>=1.15",
+            "types-PyYAML",
+            "setuptools>=75",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "earmark-categorize-tracks = pipelines.categorize_tracks:main",
+            "earmark-train-classifier = pipelines.train_classifier:main",
+            "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
+        ]
+    },
+)

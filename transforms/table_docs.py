@@ -1,0 +1,66 @@
+"""Writes ``docs/tables.md`` from the schemas: ``python -m transforms.table_docs > docs/tables.md``."""
+
+from __future__ import annotations
+
+import sys
+
+import pyarrow as pa
+
+from models.decision import FLAGS
+from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
+from transforms.records import ERROR_MEANINGS
+from transforms.table_schemas import SORT_KEYS, TABLES
+
+_TABLE_MEANINGS = {
+    "track_labels": "One row per catalog track that could be labelled. `track_id` is unique in a partition.",
+    "track_segments": "What is heard when: neighbouring windows of one category, merged. With `sampled` coverage the "
+    "stretch between two heard windows of one category counts as theirs.",
+    "track_embeddings": "One vector per labelled track, for search. Never compare vectors of two `model_version`s.",
+    "royalty_treatments": "One row per labelled track and royalty policy. Written empty until policies are evaluated.",
+    "dead_letters": "One row per catalog row that could not be labelled, with the cause.",
+}
+
+
+def render() -> str:
+    """The whole page as Markdown."""
+    parts = [
+        "# Tables\n",
+        "This page is made from `transforms/table_schemas.py` by `python -m transforms.table_docs`; do not edit it.\n",
+        "Every table is partitioned by run date: `OUT/<table>/run_date=YYYY-MM-DD/*.parquet`. The column `run_date` "
+        "also stands in the files. Every catalog row ends in exactly one of `track_labels` and `dead_letters`; "
+        "identical rows count as one.\n",
+    ]
+    for name, meaning in _TABLE_MEANINGS.items():
+        parts += [f"## `{name}`\n", f"{meaning} Rows are ordered by {', '.join(SORT_KEYS[name])} within a file.\n"]
+        parts.append(_columns(TABLES[name]))
+    parts += [
+        "## Values\n",
+        f"**category**: {_codes(CATEGORIES)}. **functional_type**: {_codes(FUNCTIONAL_TYPES)}.\n",
+        "### flags\n",
+        _meanings("flag", FLAGS),
+        "### error_type\n",
+        _meanings("error_type", {error.value: text for error, text in ERROR_MEANINGS.items()}),
+    ]
+    return "\n".join(parts)
+
+
+def _codes(values: tuple[str, ...]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
+def _columns(schema: pa.Schema) -> str:
+    rows = ["| column | type | null | meaning |", "|---|---|---|---|"]
+    for field in schema:
+        kind = f"list<{field.type.value_type}>" if pa.types.is_list(field.type) else str(field.type)
+        description = field.metadata[b"description"].decode()
+        rows.append(f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'no'} | {description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _meanings(heading: str, meanings: dict[str, str]) -> str:
+    rows = [f"| {heading} | meaning |", "|---|---|", *(f"| `{key}` | {text} |" for key, text in meanings.items())]
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
