@@ -1,0 +1,244 @@
+"""What can be said of a catalog before any work: whether it can be read, and which content it has."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import pathlib
+import zlib
+from collections.abc import Iterable
+from typing import IO, Final
+
+from models.errors import UserError
+from transforms.catalog_bigquery import parse_bigquery, require_google_credentials, require_google_extra
+from transforms.catalog_csv import read_csv_header, read_csv_texts
+from transforms.catalog_files import (
+    SUPPORTED_ENDINGS,
+    CatalogFile,
+    CatalogFormat,
+    OversizedLine,
+    format_of,
+    is_local,
+    match_files,
+    open_stored,
+    open_text,
+    read_lines,
+)
+from transforms.catalog_records import column_problem, header_columns, open_parquet
+
+#: Opening a remote file takes a tenth of a second; a catalog of thousands is checked by its first ones.
+_MAX_REMOTE_FILES_OPENED: Final = 10
+
+_CHUNK_BYTES: Final = 1 << 20
+_DIGEST_MODULUS: Final = 1 << 256
+
+
+def check_catalog(catalog: str) -> None:
+    """Refuse a catalog that cannot be read, before any work.
+
+    Parameters
+    ----------
+    catalog
+        The value of ``--catalog``: a path, a glob, ``bigquery://PROJECT.DATASET.TABLE`` or ``bigquery:SELECT …``.
+
+    Raises
+    ------
+    UserError
+        Nothing there, a folder, an ending that is not supported, a file that cannot be opened, a CSV header or Parquet
+        schema without the required columns, a JSON array in place of JSON lines, missing Google libraries or
+        credentials. A file without rows is no error.
+    """
+    if not catalog.strip():
+        raise UserError("--catalog is empty; give the path of a catalog file.")
+    if parse_bigquery(catalog) is not None:
+        require_google_extra(catalog)
+        require_google_credentials(catalog)
+        return
+    files = _matched(catalog)
+    for file in files:
+        if format_of(file.path) is None:
+            raise UserError(
+                f"--catalog {catalog} holds {file.name}, whose ending is not one of {SUPPORTED_ENDINGS};"
+                " rename it, or name only the catalog's files with a glob such as 'catalog/*.jsonl'."
+            )
+    for file in files if is_local(catalog) else files[:_MAX_REMOTE_FILES_OPENED]:
+        _check_file(catalog, file)
+
+
+def catalog_fingerprint(catalog: str) -> str:
+    """Digest of a catalog's content, the same whatever the order of its lines and files and whatever their names.
+
+    Parameters
+    ----------
+    catalog
+        As for :func:`check_catalog`, which should have passed.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. Of local text files: the records, so that ``.gz``, line ends, blank lines and a byte
+        order mark make no difference. Of local Parquet files: their bytes. Of remote files: the size and the storage's
+        checksum. Of BigQuery: the text of the source, for its content is not known before it is read.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be read to its end.
+    """
+    source = parse_bigquery(catalog)
+    if source is not None:
+        return hashlib.sha256(f"bigquery {source.table} {source.query}".encode("utf-8", "surrogatepass")).hexdigest()
+    total = 0
+    headers: set[bytes] = set()
+    for file in _matched(catalog):
+        if not is_local(file.path):
+            total += _remote_hash(catalog, file)
+            continue
+        try:
+            if format_of(file.path) is CatalogFormat.PARQUET:
+                with open_stored(file.path) as stream:
+                    total += _bytes_hash(stream)
+            else:
+                with open_text(file.path) as stream:
+                    total += _text_hash(stream, headers if format_of(file.path) is CatalogFormat.CSV else None)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _unreadable(catalog, file, error) from error
+    for header in headers:
+        total += _hash(b"header\n" + header)
+    return f"{total % _DIGEST_MODULUS:064x}"
+
+
+def _matched(catalog: str) -> list[CatalogFile]:
+    if not is_local(catalog):
+        if catalog.lower().startswith("gs://"):
+            require_google_extra(catalog)
+            if not os.environ.get("STORAGE_EMULATOR_HOST"):
+                require_google_credentials(catalog)
+        if catalog.lower().startswith("s3://") and importlib.util.find_spec("boto3") is None:
+            raise UserError(
+                f"--catalog {catalog} needs boto3, which is not installed; install it with:"
+                " pip install 'apache-beam[aws]'"
+            )
+        try:
+            files = match_files(catalog)
+        except ValueError as error:
+            scheme = catalog.partition("://")[0]
+            raise UserError(
+                f"--catalog {catalog} lies on {scheme}://, which no installed file system reads; give a local path, or"
+                " gs:// or s3://."
+            ) from error
+        except Exception as error:  # a storage client's own errors have no common class
+            raise UserError(f"--catalog {catalog} cannot be listed ({_reason(error)}).") from error
+    elif pathlib.Path(catalog).is_dir():
+        raise UserError(
+            f"--catalog {catalog} is a folder; name the files in it, for example '{catalog.rstrip('/')}/*.parquet'."
+        )
+    else:
+        files = match_files(catalog)
+    if not files:
+        if any(character in catalog for character in "*?["):
+            raise UserError(f"--catalog {catalog} matches no file; check the folder and the pattern.")
+        raise UserError(f"--catalog {catalog} does not exist; check the path.")
+    return files
+
+
+def _check_file(catalog: str, file: CatalogFile) -> None:
+    catalog_format = format_of(file.path)
+    problem: str | None = None
+    try:
+        if catalog_format is CatalogFormat.PARQUET:
+            with open_stored(file.path) as stream:
+                problem = column_problem(open_parquet(stream).schema_arrow.names)
+        else:
+            with open_text(file.path) as stream:
+                problem = _json_problem(stream) if catalog_format is CatalogFormat.JSON_LINES else _csv_problem(stream)
+    except Exception as error:  # pyarrow's, gzip's and the storage clients' errors have no common class
+        raise _unreadable(catalog, file, error) from error
+    if problem:
+        raise UserError(f"--catalog {catalog}: {file.name} {problem}.")
+
+
+def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:
+    return UserError(
+        f"--catalog {catalog}: {file.name} cannot be read as {format_of(file.path)} ({_reason(error)});"
+        " check its permissions and that it was written to its end."
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:300]
+
+
+def _json_problem(stream: IO[bytes]) -> str | None:
+    for line in read_lines(stream):
+        beginning = line.beginning if isinstance(line, OversizedLine) else line
+        start = beginning.lstrip()
+        if not start:
+            continue
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return "is UTF-16 text; save it as UTF-8"
+        if start.startswith(b"["):
+            return "starts with '[', as a JSON array does; write one object per line, for example with: jq -c '.[]'"
+        if start.rstrip() == b"{":
+            return "has an object spread over several lines; write one object per line, for example with: jq -c ."
+        return None
+    return None
+
+
+def _csv_problem(stream: IO[bytes]) -> str | None:
+    header = read_csv_header(read_lines(stream))
+    if header is None:
+        return None
+    if header.text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "is UTF-16 text; save it as UTF-8"
+    if header.problem:
+        return f"has a header that cannot be read: {header.problem}"
+    problem = column_problem(header_columns(header))
+    if problem and len(header.fields or []) == 1 and (b";" in header.text or b"\t" in header.text):
+        return f"{problem}; columns must be separated by commas"
+    return problem
+
+
+def _hash(record: bytes) -> int:
+    return int.from_bytes(hashlib.blake2s(record).digest(), "little")
+
+
+def _bytes_hash(stream: IO[bytes]) -> int:
+    digest = hashlib.blake2s()
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _text_hash(stream: IO[bytes], headers: set[bytes] | None) -> int:
+    """Sum of the records' hashes; ``headers``, for CSV, takes the first record instead."""
+    lines: Iterable[bytes | OversizedLine] = read_lines(stream)
+    blake2s, from_bytes = hashlib.blake2s, int.from_bytes
+    total = 0
+    if headers is None:
+        for line in lines:
+            if isinstance(line, OversizedLine):
+                total += _hash(f"{line.length} ".encode() + line.beginning)
+            elif line and not line.isspace():
+                total += from_bytes(blake2s(line).digest(), "little")
+        return total
+    texts = read_csv_texts(lines)
+    header = next(texts, None)
+    if header is not None:
+        headers.add(header)
+    for text in texts:
+        total += from_bytes(blake2s(text).digest(), "little")
+    return total
+
+
+def _remote_hash(catalog: str, file: CatalogFile) -> int:
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        (found,) = FileSystems.match([file.path], limits=[1])
+        size = found.metadata_list[0].size_in_bytes
+        return _hash(f"{size} {FileSystems.checksum(file.path)}".encode())
+    except Exception as error:  # as in _check_file
+        raise _unreadable(catalog, file, error) from error

@@ -1,0 +1,133 @@
+"""CSV records from lines: quoted line breaks, bounded memory, and a way back after a quote that is never closed."""
+
+from __future__ import annotations
+
+import collections
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from transforms.catalog_files import MAX_RECORD_BYTES, OversizedLine
+
+_QUOTE: Final = ord('"')
+
+
+class CsvRecord(NamedTuple):
+    r"""One record that is not blank.
+
+    Attributes
+    ----------
+    line_number
+        Line on which it starts, counted from 1.
+    text
+        Its bytes as they stand, lines joined by ``\n``; only the beginning when it is too long.
+    fields
+        Null when the record could not be split; ``problem`` then says why. Bytes that are no UTF-8 stand in it as
+        lone surrogates (``surrogateescape``).
+    """
+
+    line_number: int
+    text: bytes
+    fields: list[str] | None
+    problem: str | None = None
+
+
+class _RecordTooLongError(Exception):
+    """The record did not end within the limit."""
+
+
+class _LineSource:
+    """Numbered lines, which can be given back."""
+
+    def __init__(self, lines: Iterable[bytes | OversizedLine]) -> None:
+        self._lines = enumerate(lines, start=1)
+        self._returned: collections.deque[tuple[int, bytes | OversizedLine]] = collections.deque()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes | OversizedLine]]:
+        return self
+
+    def __next__(self) -> tuple[int, bytes | OversizedLine]:
+        return self._returned.popleft() if self._returned else next(self._lines)
+
+    def give_back(self, lines: list[tuple[int, bytes | OversizedLine]]) -> None:
+        self._returned.extendleft(reversed(lines))
+
+
+def read_csv_records(lines: Iterable[bytes | OversizedLine], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[CsvRecord]:
+    """Split lines into records of a comma-separated file in the dialect of RFC 4180, blank lines left out.
+
+    A record that cannot be split (a quote never closed, text behind a closing quote, too long) costs its first line
+    only: reading goes on at the next line, so that one stray quote does not swallow the rows behind it.
+    """
+    for number, record in _assemble(lines, max_bytes):
+        if isinstance(record, CsvRecord):
+            yield record
+        else:
+            # Most rows hold no quote; then a comma always separates, and splitting is several times as fast.
+            yield CsvRecord(number, record, record.decode("utf-8", "surrogateescape").split(","))
+
+
+def read_csv_texts(lines: Iterable[bytes | OversizedLine], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[bytes]:
+    """Give the bytes of each record as :func:`read_csv_records` bounds them, without splitting it into fields."""
+    for _, record in _assemble(lines, max_bytes):
+        if isinstance(record, CsvRecord):
+            yield record.text + (record.problem or "").encode()
+        else:
+            yield record
+
+
+def read_csv_header(lines: Iterable[bytes | OversizedLine]) -> CsvRecord | None:
+    """Read the first record that is not blank; null when there is none."""
+    return next(read_csv_records(lines), None)
+
+
+def _assemble(
+    lines: Iterable[bytes | OversizedLine], max_bytes: int
+) -> Iterator[tuple[int, bytes] | tuple[int, CsvRecord]]:
+    """Line number and record; a record without quotes as the bytes of its one line."""
+    source = _LineSource(lines)
+    for number, line in source:
+        if isinstance(line, OversizedLine):
+            problem = f"the line is {line.length} bytes long, more than the {max_bytes} that a row may have"
+            yield number, CsvRecord(number, line.beginning, None, problem)
+        elif not line or line.isspace():
+            continue
+        elif _QUOTE not in line and b"\r" not in line:
+            yield number, line
+        else:
+            yield number, _quoted_record(source, number, line, max_bytes)
+
+
+def _quoted_record(source: _LineSource, number: int, line: bytes, max_bytes: int) -> CsvRecord:
+    taken: list[tuple[int, bytes | OversizedLine]] = []
+    texts = [line]
+
+    def feed() -> Iterator[str]:
+        yield line.decode("utf-8", "surrogateescape") + "\n"
+        size = len(line)
+        for following in source:
+            taken.append(following)
+            text = following[1]
+            if isinstance(text, OversizedLine):
+                raise _RecordTooLongError
+            size += len(text) + 1
+            if size > max_bytes:
+                raise _RecordTooLongError
+            texts.append(text)
+            yield text.decode("utf-8", "surrogateescape") + "\n"
+
+    # The limit is the process's; ours lies above every record that gets here.
+    csv.field_size_limit(max(csv.field_size_limit(), 2 * max_bytes))
+    try:
+        fields = next(csv.reader(feed(), strict=True))
+    except _RecordTooLongError:
+        problem = f"a quote that opens here is not closed within {max_bytes} bytes"
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            problem = "a quote that opens here is never closed"
+        else:
+            problem = f"the row's quoting is broken ({error})"
+    else:
+        return CsvRecord(number, b"\n".join(texts), fields)
+    source.give_back(taken)
+    return CsvRecord(number, line, None, problem)

@@ -1,0 +1,160 @@
+"""From what ``--catalog`` names to validated rows and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from transforms.catalog_bigquery import BigQuerySource, parse_bigquery, row_place
+from transforms.catalog_files import CatalogFile, CatalogReadError, match_files
+from transforms.catalog_records import RecordContent, UnreadableRecord, parse_json_line, read_records
+from transforms.catalog_validation import unreadable_record, validate_row
+from transforms.records import CatalogRow, DeadLetter, RowTally
+
+_NAMESPACE: Final = "ReadCatalog"
+_READ: Final = "read"
+_DEAD_LETTERS: Final = "dead_letters"
+
+
+class CatalogContent(NamedTuple):
+    """What a catalog holds, as PCollections.
+
+    Attributes
+    ----------
+    rows
+        ``CatalogRow``, each with the tally of its place.
+    dead_letters
+        ``DeadLetter`` of type ``invalid_row``.
+    read
+        ``RowTally`` of each non-blank record, made where it was read and before it was judged: the sum over ``rows``
+        and ``dead_letters`` must equal the sum over this.
+    """
+
+    rows: beam.PCollection[CatalogRow]
+    dead_letters: beam.PCollection[DeadLetter]
+    read: beam.PCollection[RowTally]
+
+
+class ReadCatalog(beam.PTransform):
+    """Read and validate a catalog.
+
+    Parameters
+    ----------
+    catalog
+        A path or glob on any file system that Beam knows, of JSON lines, CSV (both also with ``.gz``) or Parquet files;
+        ``bigquery://PROJECT.DATASET.TABLE``; or ``bigquery:SELECT …``.
+
+    Notes
+    -----
+    A file is read by one worker; its records are spread over all workers before they are parsed and validated. A file
+    that cannot be read to its end fails the run with :class:`transforms.catalog_files.CatalogReadError`.
+    """
+
+    def __init__(self, catalog: str) -> None:
+        super().__init__()
+        self._catalog = catalog
+
+    def expand(self, pbegin: Any) -> CatalogContent:
+        """Compose the reading, from files or from BigQuery."""
+        source = parse_bigquery(self._catalog)
+        if source is None:
+            records = (
+                pbegin
+                | "Catalog" >> beam.Create([self._catalog])
+                | "ListFiles" >> beam.ParDo(_ListFiles())
+                | "SpreadFiles" >> beam.Reshuffle()
+                | "ReadFile" >> beam.ParDo(_ReadFile()).with_outputs(_READ, main="records")
+            )
+        else:
+            records = (
+                pbegin
+                | "ReadTable" >> _read_from_bigquery(source)
+                | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
+            )
+        validated = (
+            records["records"]
+            | "SpreadRecords" >> beam.Reshuffle()
+            | "Validate" >> beam.ParDo(_Validate()).with_outputs(_DEAD_LETTERS, main="rows")
+        )
+        return CatalogContent(validated["rows"], validated[_DEAD_LETTERS], records[_READ])
+
+
+def _read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
+    from apache_beam.io.gcp.bigquery import ReadFromBigQuery
+
+    # The Storage Read API needs no bucket for an export.
+    if source.table is not None:
+        return ReadFromBigQuery(table=source.table, method=ReadFromBigQuery.Method.DIRECT_READ)
+    return ReadFromBigQuery(query=source.query, use_standard_sql=True, method=ReadFromBigQuery.Method.DIRECT_READ)
+
+
+class _ListFiles(beam.DoFn):
+    """The files of a catalog, together, for their names must be distinct."""
+
+    def process(self, catalog: str) -> Iterator[CatalogFile]:
+        files = match_files(catalog)
+        if not files:
+            raise CatalogReadError(
+                f"catalog {catalog} matches no file on the worker that reads it; a worker on another machine needs a"
+                " path that it can reach, such as gs:// or s3://"
+            )
+        yield from files
+
+
+class _ReadFile(beam.DoFn):
+    """The records of one file, and the tally of each."""
+
+    def __init__(self) -> None:
+        self._files = Metrics.counter(_NAMESPACE, "files_read")
+        self._rows = Metrics.counter(_NAMESPACE, "rows_read")
+
+    def process(self, file: CatalogFile) -> Iterator[Any]:
+        for place, content in read_records(file):
+            self._rows.inc()
+            yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
+            yield place, content
+        self._files.inc()
+
+
+class NameBigQueryRow(beam.DoFn):
+    """Place of each BigQuery row (a ``dict``), and its tally.
+
+    Rows that are equal in all columns share a place; their tallies add up like any others.
+    """
+
+    def __init__(self) -> None:
+        self._rows = Metrics.counter(_NAMESPACE, "rows_read")
+
+    def process(self, fields: dict[str, Any]) -> Iterator[Any]:
+        """Name one row."""
+        self._rows.inc()
+        place = row_place(fields)
+        yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
+        yield place, fields
+
+
+class _Validate(beam.DoFn):
+    """One row or dead letter for each record."""
+
+    def __init__(self) -> None:
+        self._valid = Metrics.counter(_NAMESPACE, "rows_valid")
+        self._invalid = Metrics.counter(_NAMESPACE, "rows_invalid")
+
+    def process(self, record: tuple[str, RecordContent]) -> Iterator[Any]:
+        place, content = record
+        if isinstance(content, bytes):
+            content = parse_json_line(content)
+        judged: CatalogRow | DeadLetter
+        if isinstance(content, UnreadableRecord):
+            judged = unreadable_record(content.problem, content.raw, place)
+        else:
+            judged = validate_row(content, place)
+        if isinstance(judged, CatalogRow):
+            self._valid.inc()
+            yield judged
+        else:
+            self._invalid.inc()
+            yield beam.pvalue.TaggedOutput(_DEAD_LETTERS, judged)

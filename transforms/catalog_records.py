@@ -1,0 +1,258 @@
+"""Records of one catalog file, each with its place, before any is judged.
+
+What comes out of a file is a record per non-blank line (JSON lines), row (CSV, Parquet); a record that cannot be split
+into columns still is one. What ends the run is a file that breaks off: :class:`CatalogReadError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from typing import IO, Any, Final
+
+from transforms.catalog_csv import CsvRecord, read_csv_records
+from transforms.catalog_files import (
+    MAX_RECORD_BYTES,
+    RAW_CHARACTERS,
+    CatalogFile,
+    CatalogFormat,
+    CatalogReadError,
+    OversizedLine,
+    format_of,
+    open_stored,
+    open_text,
+    read_lines,
+)
+from transforms.catalog_validation import CONTRACT_COLUMNS, REQUIRED_COLUMNS, shown
+
+#: Arrays and objects within one another; deeper is refused, at the same depth on every machine.
+MAX_JSON_DEPTH: Final = 64
+
+_PARQUET_BATCH_ROWS: Final = 1024
+_UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record that has no columns: ``problem`` ends a sentence, ``raw`` is its text, cut to 4096 characters."""
+
+    problem: str
+    raw: str
+
+
+#: A record's columns; one line of JSON, still to be parsed; or one that cannot be split.
+RecordContent = dict[str, Any] | bytes | UnreadableRecord
+
+
+def read_records(file: CatalogFile) -> Iterator[tuple[str, RecordContent]]:
+    """Place and content of every non-blank record of a file, in its order.
+
+    A place is the file's name and a number counted from 1: the line for JSON lines, the line where the record starts
+    for CSV, the row for Parquet.
+
+    Raises
+    ------
+    CatalogReadError
+        When the file cannot be read to its end, or lacks the required columns: then the run must fail.
+    """
+    catalog_format = format_of(file.path)
+    number = 0
+    try:
+        if catalog_format is CatalogFormat.JSON_LINES:
+            records = _read_json_lines(file)
+        elif catalog_format is CatalogFormat.CSV:
+            records = _read_csv(file)
+        elif catalog_format is CatalogFormat.PARQUET:
+            records = _read_parquet(file)
+        else:
+            raise CatalogReadError(f"catalog file {file.name} has an ending that is not supported")
+        for number, content in records:
+            yield f"{file.name}:{number}", content
+    # pyarrow's errors are ValueError, OSError or NotImplementedError; gzip's are OSError, EOFError or zlib.error.
+    except (OSError, EOFError, zlib.error, ValueError, NotImplementedError) as error:
+        raise CatalogReadError(
+            f"catalog file {file.name} cannot be read behind record {number}"
+            f" ({type(error).__name__}: {error}); the run stops, for its other rows would be missing"
+        ) from error
+
+
+def parse_json_line(line: bytes) -> dict[str, Any] | UnreadableRecord:
+    """Columns of one line of a JSON lines file."""
+
+    def refuse(problem: str) -> UnreadableRecord:
+        return UnreadableRecord(problem, _raw(line))
+
+    repeated: list[tuple[str, Any, Any]] = []
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Called for the line's own object last, so that what it leaves in `repeated` is about that one.
+        fields = dict(pairs)
+        repeated.clear()
+        if len(fields) < len(pairs):
+            seen: dict[str, Any] = {}
+            for key, value in pairs:
+                if key in seen and key in CONTRACT_COLUMNS:
+                    repeated.append((key, seen[key], value))
+                seen.setdefault(key, value)
+        return fields
+
+    try:
+        text = line.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=as_object)
+    except UnicodeDecodeError as error:
+        return refuse(f"the line is not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}")
+    except json.JSONDecodeError as error:
+        return refuse(f"the line is not JSON: {error.msg} at character {error.pos + 1}")
+    except RecursionError:
+        return refuse(_TOO_DEEP)
+    except ValueError:  # a number of thousands of digits
+        return refuse("the line is not JSON that can be read: a number in it has too many digits")
+    if not isinstance(value, dict):
+        return refuse(f"the line is {_JSON_NAMES.get(type(value), 'a number')}, where a JSON object is required")
+    if line.count(b"[") + line.count(b"{") > MAX_JSON_DEPTH and _is_deeper(value, MAX_JSON_DEPTH):
+        return refuse(_TOO_DEEP)
+    if repeated:
+        key, first, second = repeated[0]
+        return refuse(f"{key} stands twice in the line, as {shown(first)} and as {shown(second)}")
+    return value
+
+
+_TOO_DEEP: Final = f"the line nests more than {MAX_JSON_DEPTH} JSON arrays and objects"
+_JSON_NAMES: Final = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level: Sequence[Any] = [value]
+    for _ in range(limit):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def column_problem(columns: Collection[str]) -> str | None:
+    """Why a CSV header or Parquet schema cannot be a catalog's, as the end of a sentence; null when it can."""
+    names = list(columns)
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
+    if missing:
+        listed = ", ".join(shown(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
+        return f"has no column {' and no column '.join(missing)}; its columns are {listed or 'none'}"
+    twice = [name for name in CONTRACT_COLUMNS if names.count(name) > 1]
+    return f"has the column {twice[0]} twice" if twice else None
+
+
+def header_columns(header: CsvRecord) -> list[str]:
+    """Column names of a CSV header; spaces around a name are no part of it."""
+    return [name.strip() for name in header.fields or []]
+
+
+def open_parquet(stream: IO[bytes]) -> Any:
+    """Open a Parquet file, its pages' checksums verified where the writer left any (a ``pyarrow.parquet.ParquetFile``).
+
+    Raises
+    ------
+    ValueError, OSError
+        pyarrow's errors, when it is no Parquet file.
+    """
+    import pyarrow.parquet
+
+    return pyarrow.parquet.ParquetFile(stream, page_checksum_verification=True)
+
+
+def _read_json_lines(file: CatalogFile) -> Iterator[tuple[int, RecordContent]]:
+    with open_text(file.path) as stream:
+        for number, line in enumerate(read_lines(stream), start=1):
+            if isinstance(line, OversizedLine):
+                yield number, _oversized(line)
+            elif line and not line.isspace():
+                yield number, line
+
+
+def _oversized(line: OversizedLine) -> UnreadableRecord:
+    return UnreadableRecord(
+        f"the line is {line.length} bytes long, more than the {MAX_RECORD_BYTES} that a row may have",
+        _raw(line.beginning),
+    )
+
+
+def _read_csv(file: CatalogFile) -> Iterator[tuple[int, RecordContent]]:
+    with open_text(file.path) as stream:
+        records = read_csv_records(read_lines(stream))
+        header = next(records, None)
+        if header is None:
+            return
+        problem = header.problem or column_problem(header_columns(header))
+        if problem:
+            raise CatalogReadError(f"catalog file {file.name} {problem}")
+        columns = header_columns(header)
+        for record in records:
+            yield record.line_number, _csv_content(record, columns)
+
+
+def _csv_content(record: CsvRecord, columns: Sequence[str]) -> RecordContent:
+    problem = record.problem
+    if record.fields is not None:
+        if len(record.fields) != len(columns):
+            problem = f"the row has {len(record.fields)} fields, where the header has {len(columns)}"
+        elif not record.text.isascii() and any(_UNDECODABLE.search(field) for field in record.fields):
+            problem = "the row is not UTF-8"
+        else:
+            return dict(zip(columns, record.fields, strict=True))
+    return UnreadableRecord(problem or "", _raw(record.text))
+
+
+def _raw(text: bytes) -> str:
+    return text[: 4 * RAW_CHARACTERS].decode("utf-8", "replace")[:RAW_CHARACTERS]
+
+
+def _read_parquet(file: CatalogFile) -> Iterator[tuple[int, RecordContent]]:
+    with open_stored(file.path) as stream:
+        parquet = open_parquet(stream)
+        problem = column_problem(parquet.schema_arrow.names)
+        if problem:
+            raise CatalogReadError(f"catalog file {file.name} {problem}")
+        number = 0
+        # One row group's pages are decoded as they are asked for; no threads, for the stream is one.
+        for batch in parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS, use_threads=False):
+            for fields in _batch_rows(batch):
+                number += 1
+                yield number, fields
+        if number != parquet.metadata.num_rows:
+            raise OSError(f"{number} rows came out of {parquet.metadata.num_rows}")
+
+
+def _batch_rows(batch: Any) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+        return rows
+    except (ValueError, OverflowError, NotImplementedError):
+        # Text that is not UTF-8, a date beyond Python's years and the like: take those values one by one.
+        columns = [[_scalar_value(scalar) for scalar in column] for column in batch.columns]
+        return [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _scalar_value(scalar: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError, NotImplementedError):
+        pass
+    if isinstance(scalar, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
+        return [_scalar_value(item) for item in scalar.values]
+    if isinstance(scalar, pa.StructScalar):
+        return {field.name: _scalar_value(scalar[index]) for index, field in enumerate(scalar.type)}
+    if isinstance(scalar, pa.StringScalar | pa.LargeStringScalar):
+        return scalar.as_buffer().to_pybytes()
+    try:
+        return scalar.cast(pa.string()).as_py()
+    except (ValueError, NotImplementedError):
+        return f"a value of type {scalar.type}"

@@ -1,0 +1,274 @@
+"""One schema for catalog rows of every format: a row as it was read becomes a CatalogRow or a dead letter."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from transforms.catalog_files import MAX_RECORD_BYTES, RAW_CHARACTERS
+from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
+
+#: The columns without which a catalog cannot be read.
+REQUIRED_COLUMNS: Final = ("track_id", "audio_uri")
+
+#: Every column of the contract, in its order.
+CONTRACT_COLUMNS: Final = tuple(f.name for f in dataclasses.fields(CatalogRow) if f.name != "tally")
+
+#: Longest track that a catalog may state: 31 days, in milliseconds. More is a unit mistaken or a number run wild.
+MAX_DURATION_MS: Final = 31 * 24 * 3600 * 1000
+
+_MAX_ID_CHARACTERS: Final = 512
+_MAX_URI_CHARACTERS: Final = 4096
+_MAX_TEXT_CHARACTERS: Final = 10_000
+_MAX_GENRES: Final = 200
+_SHOWN_CHARACTERS: Final = 80
+
+_CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_WHOLE_NUMBER: Final = re.compile(r"([0-9]{1,19})(?:\.0*)?")
+_ISRC: Final = re.compile("[A-Za-z0-9]{12}")
+_GENRE_SEPARATOR: Final = re.compile("[|;]")
+
+
+class _RefusedError(Exception):
+    """A value does not fit its column; the argument says what was expected."""
+
+
+def validate_row(raw: Mapping[str, Any], place: str) -> CatalogRow | DeadLetter:
+    """Check one row against the catalog contract.
+
+    Parameters
+    ----------
+    raw
+        The row's columns as they were read: text from CSV; JSON values from JSON lines; Python values from Parquet
+        and BigQuery. Unknown columns are ignored.
+    place
+        Where the row stands, such as ``catalog.jsonl:12``; distinct for every row of a catalog.
+
+    Returns
+    -------
+    CatalogRow or DeadLetter
+        The row, typed, texts as they were given; or an ``invalid_row`` whose message names every column that is
+        wrong, its value and what was expected, and whose ``catalog_row`` holds the unknown columns too.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for column, check in _CHECKS.items():
+        value = raw.get(column)
+        if value is None:
+            if column in _REQUIRED:
+                found = "is null" if column in raw else "is missing"
+                problems.append(f"{column} {found}, where {_EXPECTED_ID} is required")
+            continue
+        try:
+            values[column] = check(value)
+        except _RefusedError as refused:
+            problems.append(f"{column} is {shown(value)}, not {refused}")
+    if problems:
+        return DeadLetter(
+            track_id=values.get("track_id"),
+            catalog_row=catalog_row_json(raw),
+            stage=Stage.CATALOG,
+            error_type=ErrorType.INVALID_ROW,
+            message=f"{_printable(place)}: {'; '.join(problems)}.",
+            tally=RowTally.of_place(place),
+        )
+    return CatalogRow(**values, tally=RowTally.of_place(place))
+
+
+def unreadable_record(problem: str, raw: str, place: str) -> DeadLetter:
+    """Dead letter of a record that could not be split into columns.
+
+    Parameters
+    ----------
+    problem
+        What is wrong with it, as the end of a sentence.
+    raw
+        The record's text; it is cut to 4096 characters.
+    place
+        As in :func:`validate_row`.
+    """
+    return DeadLetter(
+        track_id=None,
+        catalog_row=_json_text({"raw": raw[:RAW_CHARACTERS]}),
+        stage=Stage.CATALOG,
+        error_type=ErrorType.INVALID_ROW,
+        message=f"{_printable(place)}: {problem}.",
+        tally=RowTally.of_place(place),
+    )
+
+
+def shown(value: object) -> str:
+    """Show a value in a message: its ``repr``, cut to about 80 characters, always encodable as UTF-8."""
+    text = repr(value[: 2 * _SHOWN_CHARACTERS] if isinstance(value, str | bytes) else value)
+    if len(text) > _SHOWN_CHARACTERS:
+        text = text[: _SHOWN_CHARACTERS - 1] + "…"
+    return _printable(text)
+
+
+def catalog_row_json(raw: Mapping[str, Any]) -> str:
+    """Write a row as JSON text, whatever Parquet or BigQuery put into it.
+
+    Dates and times become ISO 8601 text, decimals and numbers that JSON lacks (``NaN``, ``Infinity``) become text,
+    bytes become text with escapes. A row above 1 MiB becomes ``{"raw": "<its beginning>"}``.
+    """
+    text = _json_text(_json_ready(raw))
+    return text if len(text) <= MAX_RECORD_BYTES else _json_text({"raw": text[:RAW_CHARACTERS]})
+
+
+def _json_text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    # A lone surrogate cannot be written to a table; as an escape it can, and is still the same JSON.
+    return json.dumps(value, allow_nan=False) if _SURROGATE.search(text) else text
+
+
+def _json_ready(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {str(key): _json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _as_text(value: Any, expected: str) -> str | None:
+    """Text of a value; null when it stands for no value. Whole numbers count: writers infer them from digits."""
+    if isinstance(value, str):
+        return value if value and not value.isspace() else None
+    if isinstance(value, bytes):  # a Parquet column without the string annotation
+        try:
+            return _as_text(value.decode("utf-8"), expected)
+        except UnicodeDecodeError:
+            raise _RefusedError(f"{expected} in UTF-8") from None
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise _RefusedError(expected)
+
+
+def _identifier(max_characters: int, required: bool) -> Callable[[Any], str | None]:
+    expected = f"{'a non-empty' if required else 'a'} text of at most {max_characters} characters"
+
+    def check(value: Any) -> str | None:
+        text = _as_text(value, expected)
+        if text is None and required:
+            raise _RefusedError(expected)
+        if text is not None and len(text) > max_characters:
+            raise _RefusedError(expected)
+        if text is not None and _CONTROL_OR_SURROGATE.search(text):
+            raise _RefusedError(f"{expected} without control characters")
+        return text
+
+    return check
+
+
+def _free_text(value: Any) -> str | None:
+    expected = f"a text of at most {_MAX_TEXT_CHARACTERS} characters"
+    text = _as_text(value, expected)
+    if text is None:
+        return None
+    if len(text) > _MAX_TEXT_CHARACTERS:
+        raise _RefusedError(expected)
+    # Half an emoji, cut off by a writer that counts in UTF-16, is no reason to leave a track unlabelled.
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _isrc(value: Any) -> str | None:
+    expected = "an ISRC: 12 letters and digits, hyphens aside"
+    text = _as_text(value, expected)
+    if text is not None and (len(text) > 64 or not _ISRC.fullmatch(text.strip().replace("-", ""))):
+        raise _RefusedError(expected)
+    return text
+
+
+def _duration_ms(value: Any) -> int | None:
+    expected = f"a whole number of milliseconds from 0 to {MAX_DURATION_MS}"
+    number: int
+    if isinstance(value, bool):
+        raise _RefusedError(expected)
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        # "180000.0" is what a table with gaps in a whole-number column is written as.
+        matched = _WHOLE_NUMBER.fullmatch(text)
+        if not matched:
+            raise _RefusedError(expected)
+        number = int(matched[1])
+    elif isinstance(value, int):
+        number = value
+    elif isinstance(value, float | decimal.Decimal):
+        try:
+            if math.isnan(value):
+                return None
+            number = int(value)
+        except (ArithmeticError, ValueError):  # infinite, or a signalling NaN
+            raise _RefusedError(expected) from None
+        if number != value:
+            raise _RefusedError(expected)
+    else:
+        raise _RefusedError(expected)
+    if not 0 <= number <= MAX_DURATION_MS:
+        raise _RefusedError(expected)
+    return number
+
+
+def _genres(value: Any) -> tuple[str, ...]:
+    expected = "a list of texts, or one text with | or ; between them"
+    items: list[Any]
+    if isinstance(value, list | tuple):
+        items = list(value)
+    else:
+        text = _as_text(value, expected)
+        items = [] if text is None else list(_GENRE_SEPARATOR.split(text))
+    if len(items) > _MAX_GENRES:
+        raise _RefusedError(f"at most {_MAX_GENRES} genres")
+    found: list[str] = []
+    for item in items:
+        if item is None:
+            continue
+        if not isinstance(item, str) or len(item) > _MAX_ID_CHARACTERS:
+            raise _RefusedError(expected)
+        if genre := _SURROGATE.sub("\ufffd", item).strip():
+            found.append(genre)
+    return tuple(found)
+
+
+_EXPECTED_ID: Final = "a non-empty text"
+_REQUIRED: Final = frozenset(REQUIRED_COLUMNS)
+_CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
+    "track_id": _identifier(_MAX_ID_CHARACTERS, required=True),
+    "audio_uri": _identifier(_MAX_URI_CHARACTERS, required=True),
+    "title": _free_text,
+    "artist": _free_text,
+    "release_id": _identifier(_MAX_ID_CHARACTERS, required=False),
+    "release_title": _free_text,
+    "isrc": _isrc,
+    "duration_ms": _duration_ms,
+    "declared_type": _free_text,
+    "licensor": _free_text,
+    "record_label": _free_text,
+    "language": _free_text,
+    "genres": _genres,
+    "audio_etag": _identifier(_MAX_ID_CHARACTERS, required=False),
+}
