@@ -156,7 +156,10 @@ def needs_review(flags: Sequence[str]) -> bool:
 
 
 def decide_audio(
-    predictions: Sequence[WindowPrediction], summary: DecodeSummary, calibration: Calibration, settings: DecisionSettings
+    predictions: Sequence[WindowPrediction],
+    summary: DecodeSummary,
+    calibration: Calibration,
+    settings: DecisionSettings,
 ) -> AudioDecision:
     """Label one audio file from its windows.
 

@@ -74,7 +74,9 @@ def check_beam_flags(flags: Sequence[str], known_to_job: Sequence[str]) -> None:
         with contextlib.redirect_stderr(complaint):
             known, unknown = parser.parse_known_args(list(flags))
     except SystemExit:
-        raise UserError(f"{complaint.getvalue().strip().splitlines()[-1].removeprefix('beam: error: ')} (a Beam flag)") from None
+        raise UserError(
+            f"{complaint.getvalue().strip().splitlines()[-1].removeprefix('beam: error: ')} (a Beam flag)"
+        ) from None
     runner = str(getattr(known, "runner", None) or "")
     if unknown and not re.search("portable|flink|spark", runner, re.IGNORECASE):
         flag = unknown[0].split("=", 1)[0]

@@ -83,7 +83,9 @@ def load_config(path: str | None) -> JobConfig:
     if content is None:
         return JobConfig()
     if not isinstance(content, dict):
-        raise UserError(f"--config {path}: holds a {type(content).__name__}, not keys and values such as 'coverage: full'.")
+        raise UserError(
+            f"--config {path}: holds a {type(content).__name__}, not keys and values such as 'coverage: full'."
+        )
     try:
         return JobConfig.model_validate(content)
     except pydantic.ValidationError as error:
@@ -101,7 +103,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is no text", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 

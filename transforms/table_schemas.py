@@ -48,8 +48,18 @@ TRACK_LABELS: Final = _schema(
     ("p_speech", pa.float64(), False, "Calibrated probability of `speech`."),
     ("music_fraction", pa.float64(), False, "Share of the heard time in which music is present, 0 to 1."),
     ("functional_fraction", pa.float64(), False, "Share of the heard time in which functional sound is present."),
-    ("speech_fraction", pa.float64(), False, "Share of the heard time in which speech is present; the three may overlap."),
-    ("duplicate_of", pa.string(), True, "The first track_id (in byte order) with the same audio; null on that track itself."),
+    (
+        "speech_fraction",
+        pa.float64(),
+        False,
+        "Share of the heard time in which speech is present; the three may overlap.",
+    ),
+    (
+        "duplicate_of",
+        pa.string(),
+        True,
+        "The first track_id (in byte order) with the same audio; null on that track itself.",
+    ),
     ("flags", _strings("flag"), False, "What a reviewer should know, sorted; the values are listed below."),
     ("label_source", pa.string(), False, "`audio`: labelled in this run. `carried`: taken over from the previous one."),
 )
@@ -57,7 +67,12 @@ TRACK_LABELS: Final = _schema(
 TRACK_SEGMENTS: Final = _schema(
     ("track_id", pa.string(), False, "The catalog's id of the track."),
     ("start_s", pa.float64(), False, "Start of the segment in the track, in seconds."),
-    ("end_s", pa.float64(), False, "End of the segment, in seconds; with `sampled` coverage there are gaps between segments."),
+    (
+        "end_s",
+        pa.float64(),
+        False,
+        "End of the segment, in seconds; with `sampled` coverage there are gaps between segments.",
+    ),
     ("category", pa.string(), False, "`music`, `functional` or `speech`."),
     ("functional_type", pa.string(), True, "Kind of functional content; null unless `category` is `functional`."),
     ("confidence", pa.float64(), False, "Mean probability of the category over the segment's windows, 0 to 1."),
@@ -79,7 +94,12 @@ ROYALTY_TREATMENTS: Final = _schema(
     ("policy_id", pa.string(), False, "The policy that was applied."),
     ("policy_version", pa.string(), False, "Its version."),
     ("royalty_class", pa.string(), False, "`music`, `functional`, `speech` or `pending_review`."),
-    ("eligible", pa.bool_(), False, "Whether the track earns royalties under the policy, as far as the track itself decides."),
+    (
+        "eligible",
+        pa.bool_(),
+        False,
+        "Whether the track earns royalties under the policy, as far as the track itself decides.",
+    ),
     ("ineligible_reason", pa.string(), True, "Why not, in words that a licensor can read; null when eligible."),
     ("stream_weight", pa.float64(), False, "What one stream counts, relative to a music stream."),
     ("ddex_sound_recording_type", pa.string(), True, "DDEX SoundRecordingType that the policy maps the class to."),
@@ -87,7 +107,7 @@ ROYALTY_TREATMENTS: Final = _schema(
 
 DEAD_LETTERS: Final = _schema(
     ("track_id", pa.string(), True, "The catalog's id of the track; null when the row had none."),
-    ("catalog_row", pa.string(), False, "The catalog row as JSON text; an unreadable line as `{\"raw\": …}`."),
+    ("catalog_row", pa.string(), False, 'The catalog row as JSON text; an unreadable line as `{"raw": …}`.'),
     ("stage", pa.string(), False, "Where it happened: `catalog`, `audio` or `decode`."),
     ("error_type", pa.string(), False, "The typed cause; the values are listed below."),
     ("message", pa.string(), False, "One sentence: what was wrong, with the value."),

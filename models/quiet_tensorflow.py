@@ -1,0 +1,44 @@
+"""TensorFlow without its start-up chatter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Final
+
+#: Lines that TensorFlow writes before its own log level counts, and which no setting turns off.
+_CHATTER: Final = re.compile(
+    rb"^(?:WARNING: All log messages before absl::InitializeLog|[IW]\d{4} .*(?:oneDNN custom operations|"
+    rb"cpu_feature_guard|computation_placer|cuda_\w+\.cc|gpu_device\.cc|port\.cc)|To enable the following instructions)"
+)
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Import and start TensorFlow inside this block: its greeting is dropped, all else goes to standard error after it.
+
+    The greeting comes from C++ code, so the file descriptor itself is turned aside while the block lasts.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # no standard error to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            aside.seek(0)
+            for line in aside:
+                if not _CHATTER.match(line):
+                    with contextlib.suppress(OSError):
+                        os.write(2, line)

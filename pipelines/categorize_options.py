@@ -1,0 +1,265 @@
+"""The main job's command line: everything that a user can get wrong is found here, before any work."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from models.errors import UserError
+from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
+from models.window_records import DecodePlan
+from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
+from pipelines.job_config import JobConfig, load_config
+from transforms.catalog_checks import catalog_fingerprint, check_catalog
+
+_DESCRIPTION = """\
+Label every track of a catalog as music, functional content or speech, and publish the tables.
+
+Flags that are not listed here go to Apache Beam (such as --runner, --project, --region, --temp_location).
+Exit status: 0 published; 2 bad arguments or config, before any work; 3 a gate refused to publish."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CategorizeOptions:
+    """A checked command line of the main job.
+
+    Attributes
+    ----------
+    config
+        The config file's settings, with ``--coverage`` put in.
+    model_folder, model
+        The model that will label, and what its folder says of it.
+    run_id
+        The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
+    beam_flags
+        For Beam's ``PipelineOptions``, the runner among them.
+    local
+        Whether workers run on this machine.
+    """
+
+    catalog: str
+    audio_root: str
+    output: str
+    run_date: datetime.date
+    config: JobConfig
+    model_folder: str
+    model: ModelMetadata
+    catalog_digest: str
+    run_id: str
+    beam_flags: tuple[str, ...]
+    local: bool
+
+    @property
+    def decode_plan(self) -> DecodePlan:
+        """Which windows are decoded: as the model needs them, as many as the config says."""
+        audio = self.config.audio
+        return DecodePlan(
+            sample_rate_hz=self.model.sample_rate_hz,
+            window_s=self.model.window_s,
+            coverage=self.config.coverage,
+            sampled_windows=audio.sampled_windows,
+            min_duration_s=audio.min_duration_s,
+            max_duration_s=audio.max_duration_s,
+        )
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of the main job."""
+    parser = ArgumentParser("python -m pipelines.categorize_tracks", _DESCRIPTION)
+    parser.add_argument(
+        "--catalog", required=True, metavar="PATH",
+        help="JSONL, CSV or Parquet file or glob, bigquery://project.dataset.table, or 'bigquery:SELECT ...'",
+    )  # fmt: skip
+    parser.add_argument(
+        "--audio_root", metavar="DIR", help="what audio_uri is relative to (default: the catalog's folder)"
+    )
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the tables, local or gs:// or s3://")
+    parser.add_argument(
+        "--run_date",
+        type=run_date,
+        metavar="YYYY-MM-DD",
+        help="date of the run and its partition (default: today, UTC)",
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML file; configs/sample.yaml lists every key")
+    parser.add_argument("--coverage", choices=("sampled", "full"), help="windows spread over the track, or all of it")
+    parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="royalty policy (none ships yet)")
+    carry = parser.add_mutually_exclusive_group()
+    carry.add_argument(
+        "--previous", metavar="DIR", help="tables of an earlier run to carry labels from (not built yet)"
+    )
+    carry.add_argument("--force", action="store_true", help="label every row anew (what every run does today)")
+    parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
+    return parser
+
+
+def parse(argv: Sequence[str] | None) -> CategorizeOptions:
+    """Parse and check a command line.
+
+    Raises
+    ------
+    UserError
+        Names the flag or key, its value and the mend.
+    """
+    parser = make_parser()
+    arguments, beam_flags = parser.parse_known_args(argv)
+    check_beam_flags(beam_flags, flags_of(parser))
+    if arguments.policy:
+        raise UserError(
+            f"--policy {arguments.policy[0]}: no royalty policy ships with this version; leave the flag out, and "
+            "royalty_treatments is written without rows."
+        )
+    if arguments.previous is not None:
+        raise UserError(
+            f"--previous {arguments.previous}: this version does not carry labels forward; leave the flag out to label "
+            "every row."
+        )
+    config = load_config(arguments.config)
+    if arguments.coverage is not None:
+        config = config.model_copy(update={"coverage": arguments.coverage})
+    if config.audio.min_duration_s >= config.audio.max_duration_s:
+        raise UserError(
+            f"audio.min_duration_s {config.audio.min_duration_s:g} is not below audio.max_duration_s "
+            f"{config.audio.max_duration_s:g}; no track could be labelled."
+        )
+    runner_flags, local = _runner_flags(beam_flags, arguments.processes)
+    _check_scheme("--catalog", arguments.catalog)
+    check_catalog(arguments.catalog)
+    audio_root = _audio_root(arguments.catalog, arguments.audio_root)
+    _check_output(arguments.output)
+    model_folder, model = _model(config)
+    date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
+    catalog_digest = catalog_fingerprint(arguments.catalog)
+    return CategorizeOptions(
+        catalog=arguments.catalog,
+        audio_root=audio_root,
+        output=arguments.output.rstrip("/") or "/",
+        run_date=date,
+        config=config,
+        model_folder=model_folder,
+        model=model,
+        catalog_digest=catalog_digest,
+        run_id=_run_id(date, catalog_digest, model, config),
+        beam_flags=(*beam_flags, *runner_flags),
+        local=local,
+    )
+
+
+def _run_id(date: datetime.date, catalog_digest: str, model: ModelMetadata, config: JobConfig) -> str:
+    inputs: dict[str, Any] = {
+        "run_date": date.isoformat(),
+        "catalog": catalog_digest,
+        "model_version": model.model_version,
+        "taxonomy_version": model.taxonomy_version,
+        "earmark": importlib.metadata.version("earmark"),
+        "settings": config.row_settings(),
+    }
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return f"{date.isoformat()}-{digest[:12]}"
+
+
+def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[list[str], bool]:
+    """Flags that choose the runner, and whether it runs on this machine."""
+    from argparse import ArgumentParser as PlainParser
+
+    plain = PlainParser(add_help=False, allow_abbrev=False)
+    plain.add_argument("--runner")
+    runner = plain.parse_known_args(list(beam_flags))[0].runner
+    local = runner is None or runner.lower() in ("fnapirunner", IN_PROCESS_RUNNER.lower())
+    if runner is not None and runner.lower() in ("dask", "daskrunner"):
+        raise UserError(
+            f"--runner {runner}: Beam's Dask runner loses rows; use the default, FlinkRunner or DataflowRunner."
+        )
+    flags = [f"--runner={IN_PROCESS_RUNNER}"] if runner is None else []
+    if processes is not None:
+        cores = os.cpu_count() or 1
+        if not 1 <= processes <= 4 * cores:
+            raise UserError(
+                f"--processes {processes}: give a number from 1 to {4 * cores} (this machine has {cores} cores)."
+            )
+        if not local:
+            raise UserError(f"--processes {processes}: is for local runs; --runner {runner} has flags of its own.")
+        if processes > 1:
+            flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
+    return flags, local
+
+
+def _audio_root(catalog: str, audio_root: str | None) -> str:
+    if audio_root is None:
+        if catalog.startswith("bigquery:"):
+            raise UserError(
+                "--audio_root: is missing; a BigQuery catalog has no folder, so say what audio_uri is relative to."
+            )
+        folder = catalog.rpartition("/")[0] or ("/" if catalog.startswith("/") else ".")
+        while any(character in folder for character in "*?["):
+            folder = folder.rpartition("/")[0] or "."
+        return folder
+    if not audio_root:
+        raise UserError("--audio_root '': is empty; give a folder.")
+    _check_scheme("--audio_root", audio_root)
+    if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
+        raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
+    return audio_root
+
+
+def _check_output(output: str) -> None:
+    if not output:
+        raise UserError("--output '': is empty; give a folder.")
+    _check_scheme("--output", output)
+    if "://" in output:
+        return
+    path = pathlib.Path(output)
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        raise UserError(f"--output {output}: {existing} is a file; give a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"--output {output}: {existing} cannot be written to; give a folder that can.")
+
+
+def _check_scheme(flag: str, path: str) -> None:
+    """Refuse a path on a file system that Beam here does not have."""
+    scheme, separator, _ = path.partition("://")
+    if not separator or scheme == "bigquery":
+        return
+    extras = {"gs": ("gcp", "google.cloud.storage"), "s3": ("aws", "boto3"), "hdfs": ("", "hdfs")}
+    if scheme not in extras:
+        raise UserError(f"{flag} {path}: {scheme}:// is not supported; use a local path, gs://, s3:// or hdfs://.")
+    extra, module = extras[scheme]
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        found = False
+    if not found:
+        mend = f"pip install 'earmark[{extra}]'" if extra else f"pip install {module}"
+        raise UserError(f"{flag} {path}: reading {scheme}:// needs a package that is not installed; run {mend}.")
+
+
+def _model(config: JobConfig) -> tuple[str, ModelMetadata]:
+    if config.model.folder is None:
+        folder = shipped_model_folder()
+        return folder, check_model_folder(folder)
+    folder = config.model.folder
+    if "://" not in folder:
+        return folder, check_model_folder(folder)
+    _check_scheme("model.folder", folder)
+    import tempfile
+
+    from apache_beam.io.filesystems import FileSystems
+
+    with tempfile.TemporaryDirectory() as copy:
+        name = "earmark_model.json"
+        try:
+            with FileSystems.open(f"{folder.rstrip('/')}/{name}") as remote:
+                (pathlib.Path(copy) / name).write_bytes(remote.read())
+        except Exception as error:
+            raise UserError(
+                f"model.folder {folder}: {name} cannot be read ({error}); give the folder of a model."
+            ) from error
+        return folder, check_model_folder(copy)

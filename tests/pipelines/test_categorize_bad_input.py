@@ -1,0 +1,131 @@
+"""Command lines and configs that are wrong: exit status 2, one sentence with flag or key, value and mend, no work done."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.categorize_tracks import run
+from pipelines.command_line import exit_status
+
+ROW = '{"track_id": "t1", "audio_uri": "a.wav"}\n'
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    path = tmp_path / "catalog.jsonl"
+    path.write_text(ROW)
+    return path
+
+
+def refused(capsys, *argv) -> str:
+    """The one line that the job prints when it refuses a command line."""
+    assert exit_status(run, [str(argument) for argument in argv]) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("earmark: ")
+    return lines[0]
+
+
+BAD_FLAGS = [
+    ([], ["--catalog"]),
+    (["--catalog", "{c}"], ["--output"]),
+    (["--output", "{o}"], ["--catalog"]),
+    (["--catalog", "{c}", "--output", ""], ["--output", "empty"]),
+    (["--catalog", "{c}", "--output", "{c}"], ["--output", "is a file"]),
+    (["--catalog", "{c}", "--output", "{c}/below"], ["--output", "is a file"]),
+    (["--catalog", "{c}", "--output", "ftp://host/out"], ["--output", "ftp://", "gs://"]),
+    (["--catalog", "{t}/missing.jsonl", "--output", "{o}"], ["--catalog", "missing.jsonl"]),
+    (["--catalog", "{t}/*.jsonlines", "--output", "{o}"], ["--catalog", "*.jsonlines"]),
+    (["--catalog", "{t}", "--output", "{o}"], ["--catalog"]),
+    (["--catalog", "http://host/c.jsonl", "--output", "{o}"], ["--catalog", "http://"]),
+    (["--catalog", "{c}", "--output", "{o}", "--audio_root", "{t}/none"], ["--audio_root", "none", "folder"]),
+    (["--catalog", "{c}", "--output", "{o}", "--audio_root", ""], ["--audio_root", "empty"]),
+    (["--catalog", "{c}", "--output", "{o}", "--run_date", "22.11.2026"], ["--run_date", "22.11.2026", "YYYY-MM-DD"]),
+    (["--catalog", "{c}", "--output", "{o}", "--run_date", "2026-02-30"], ["--run_date", "2026-02-30"]),
+    (["--catalog", "{c}", "--output", "{o}", "--run_date", "20261122"], ["--run_date", "20261122"]),
+    (["--catalog", "{c}", "--output", "{o}", "--coverage", "half"], ["--coverage", "half", "sampled", "full"]),
+    (["--catalog", "{c}", "--output", "{o}", "--config", "{t}/none.yaml"], ["--config", "none.yaml"]),
+    (["--catalog", "{c}", "--output", "{o}", "--config", "{t}"], ["--config", "cannot be read"]),
+    (["--catalog", "{c}", "--output", "{o}", "--policy", "spotify"], ["--policy", "spotify"]),
+    (["--catalog", "{c}", "--output", "{o}", "--previous", "{t}"], ["--previous"]),
+    (["--catalog", "{c}", "--output", "{o}", "--previous", "{t}", "--force"], ["--force", "--previous"]),
+    (["--catalog", "{c}", "--output", "{o}", "--processes", "0"], ["--processes", "0"]),
+    (["--catalog", "{c}", "--output", "{o}", "--processes", "two"], ["--processes", "two"]),
+    (["--catalog", "{c}", "--output", "{o}", "--processes", "9999"], ["--processes", "9999"]),
+    (["--catalog", "{c}", "--output", "{o}", "--runner", "DaskRunner"], ["--runner", "loses rows"]),
+    (["--catalog", "{c}", "--output", "{o}", "--catalogue", "x"], ["--catalogue", "--catalog"]),
+    (["--catalog", "{c}", "--output", "{o}", "--coverag", "full"], ["--coverag", "--coverage"]),
+    (["--catalog", "{c}", "--output", "{o}", "--frobnicate"], ["--frobnicate"]),
+    (["--catalog", "{c}", "--output", "{o}", "stray"], ["stray"]),
+    (["--catalog", "{c}", "--output", "{o}", "--direct_num_workers", "many"], ["direct_num_workers", "many"]),
+]
+
+
+@pytest.mark.parametrize(("argv", "named"), BAD_FLAGS, ids=[" ".join(argv)[-60:] or "nothing" for argv, _ in BAD_FLAGS])
+def test_bad_flag(argv, named, catalog, tmp_path, capsys):
+    argv = [argument.format(c=catalog, o=tmp_path / "out", t=tmp_path) for argument in argv]
+    message = refused(capsys, *argv)
+    for text in named:
+        assert text in message
+    assert not (tmp_path / "out").exists()
+
+
+BAD_CONFIGS = [
+    ("coverage: half", ["coverage", "half"]),
+    ("coverages: full", ["coverages", "did you mean 'coverage'"]),
+    ("audio: {sampled_windows: 0}", ["audio.sampled_windows", "0"]),
+    ("audio: {sampled_windows: six}", ["audio.sampled_windows", "six"]),
+    ("audio: {window_s: 3}", ["audio.window_s", "no such key"]),
+    ("audio: {min_duration_s: .nan}", ["audio.min_duration_s", "nan"]),
+    ("audio: {min_duration_s: 9, max_duration_s: 8}", ["audio.min_duration_s", "9", "8"]),
+    ("decision: {costs: {review: 0}}", ["decision.costs.review", "0"]),
+    ("decision: {costs: {music_called_functional: -1}}", ["decision.costs.music_called_functional", "-1"]),
+    ("decision: {costs: {music_as_functional: 2}}", ["decision.costs.music_as_functional", "no such key"]),
+    ("decision: {silence_peak_dbfs: 3}", ["decision.silence_peak_dbfs", "3"]),
+    ("decode: {timeout_s: soon}", ["decode.timeout_s", "soon"]),
+    ("gates: {max_dead_letter_share: 5}", ["gates.max_dead_letter_share", "5"]),
+    ("gates: {max_dead_letters: 0.1}", ["gates.max_dead_letters"]),
+    ("tables: {rows_per_file: 0}", ["tables.rows_per_file", "0"]),
+    ("model: {folder: /no/such/model}", ["/no/such/model"]),
+    ("model: {folder: ftp://host/model}", ["model.folder", "ftp://"]),
+    ("coverage: full\ncoverage: sampled", ["coverage", "twice"]),
+    ("1: full", ["1"]),
+    ("- coverage", ["list"]),
+    ("coverage: [", ["YAML"]),
+    ("audio: 7", ["audio", "7"]),
+]
+
+
+@pytest.mark.parametrize(("text", "named"), BAD_CONFIGS, ids=[text for text, _ in BAD_CONFIGS])
+def test_bad_config(text, named, catalog, tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    message = refused(capsys, "--catalog", catalog, "--output", tmp_path / "out", "--config", config)
+    for part in named:
+        assert part in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_config_that_is_no_text(catalog, tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in refused(capsys, "--catalog", catalog, "--output", tmp_path / "out", "--config", config)
+
+
+def test_output_that_cannot_be_written(catalog, capsys):
+    message = refused(capsys, "--catalog", catalog, "--output", "/proc/earmark")
+    assert "/proc/earmark" in message
+    assert "--output" in message
+
+
+def test_the_process_ends_with_status_2_and_without_a_traceback(tmp_path):
+    finished = subprocess.run(
+        [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", "none.jsonl", "--output", str(tmp_path / "out")],
+        capture_output=True, text=True, check=False, cwd=pathlib.Path(__file__).parents[2],
+    )  # fmt: skip
+    assert finished.returncode == 2
+    assert finished.stderr.count("\n") == 1
+    assert "none.jsonl" in finished.stderr

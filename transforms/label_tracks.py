@@ -1,0 +1,252 @@
+"""From catalog rows to table rows: each distinct audio is decoded and judged once, each row gets its label."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
+
+from models.calibration import Calibration
+from models.decision import AudioDecision, DecisionSettings, decide_audio, duration_flags, needs_review
+from models.metadata_rules import contradiction_flags
+from models.taxonomy import CATEGORIES
+from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
+from transforms.audio_sources import AudioRoot
+from transforms.decode_audio import DecodeAudio, IdentifyAudio
+from transforms.decoder_pool import DecodeSettings
+from transforms.model_inference import EarmarkModelHandler
+from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
+
+#: Digits kept of probabilities and seconds in the tables: finer ones are noise.
+_DIGITS = 6
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lineage:
+    """What every row of a run says of where it came from."""
+
+    run_id: str
+    run_date: datetime.date
+    model_version: str
+    taxonomy_version: str
+
+    def columns(self) -> dict[str, Any]:
+        """The lineage columns of a table row."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSettings:
+    """Everything that labelling needs, checked before the job starts.
+
+    Attributes
+    ----------
+    model_folder
+        Folder of the model, on any Beam file system.
+    calibration
+        That model's.
+    batch_windows, model_threads
+        See :class:`~transforms.model_inference.EarmarkModelHandler`.
+    """
+
+    audio_root: AudioRoot
+    decode: DecodeSettings
+    plan: DecodePlan
+    model_folder: str
+    calibration: Calibration
+    decision: DecisionSettings
+    lineage: Lineage
+    batch_windows: int = 16
+    model_threads: int = 1
+
+
+Counted = Callable[[str, beam.PCollection[Any]], beam.PCollection[Any]]
+
+
+def _uncounted(what: str, elements: beam.PCollection[Any]) -> beam.PCollection[Any]:
+    return elements
+
+
+class LabelTracks(beam.PTransform):
+    """Label catalog rows by their audio.
+
+    Takes a PCollection of :class:`CatalogRow` with distinct track ids. Gives a dict of PCollections: ``track_labels``,
+    ``track_segments`` and ``track_embeddings`` (table rows as dicts), ``labelled`` (the :class:`RowTally` of each
+    labelled row) and ``dead_letters`` (:class:`DeadLetter`).
+
+    Parameters
+    ----------
+    settings
+        What labelling needs.
+    counted
+        Wraps a PCollection so that its elements are counted under a name, for a progress display.
+    """
+
+    def __init__(self, settings: LabelSettings, counted: Counted = _uncounted) -> None:
+        super().__init__()
+        self._settings = settings
+        self._counted = counted
+
+    def expand(self, rows: beam.PCollection[CatalogRow]) -> dict[str, beam.PCollection[Any]]:
+        """Compose the stages."""
+        settings, counted = self._settings, self._counted
+        identified = rows | "IdentifyAudio" >> IdentifyAudio(settings.audio_root)
+        audio = (
+            counted("rows_identified", identified["identified"])
+            | "AudioOfRow" >> beam.MapTuple(lambda sha256, row: (sha256, (row.track_id, row.audio_uri)))
+            # Of all rows with the same bytes the first track's file is read, whatever order they came in.
+            | "FirstRowOfAudio" >> beam.CombinePerKey(min)
+            | "UriOfAudio" >> beam.MapTuple(lambda sha256, first: (sha256, first[1]))
+        )
+        decoded = counted("audio_found", audio) | "DecodeAudio" >> DecodeAudio(
+            settings.audio_root, settings.decode, settings.plan
+        )
+        predictions = decoded["windows"] | "Classify" >> RunInference(
+            KeyedModelHandler(
+                EarmarkModelHandler(settings.model_folder, settings.batch_windows, settings.model_threads)
+            )
+        )
+        outputs = (
+            {
+                "rows": identified["identified"],
+                "summaries": counted("audio_decoded", decoded["summaries"]),
+                "predictions": predictions,
+            }
+            | "JoinByAudio" >> beam.CoGroupByKey()
+            | "Decide" >> beam.ParDo(_LabelRows(settings)).with_outputs(*_LabelRows.OUTPUTS)
+        )
+        return {
+            **{name: outputs[name] for name in _LabelRows.OUTPUTS if name not in ("labelled", "dead_letters")},
+            "labelled": counted("rows_judged", outputs["labelled"]),
+            "dead_letters": (
+                counted("dead_letters", identified["dead_letters"]),
+                counted("dead_letters", outputs["dead_letters"]),
+            )
+            | "DeadLettersOfAudio" >> beam.Flatten(),
+        }
+
+
+class _LabelRows(beam.DoFn):
+    """Judge one audio file and write its verdict on each of the catalog rows that carry it."""
+
+    OUTPUTS = ("track_labels", "track_segments", "track_embeddings", "labelled", "dead_letters")
+
+    def __init__(self, settings: LabelSettings) -> None:
+        super().__init__()
+        self._settings = settings
+        namespace = "LabelTracks"
+        self._labelled = {
+            (category, review): Metrics.counter(namespace, f"tracks_{category}_{'review' if review else 'auto'}")
+            for category in CATEGORIES
+            for review in (False, True)
+        }
+        self._dead = {error: Metrics.counter(namespace, f"dead_letters_{error.value}") for error in ErrorType}
+        self._duplicates = Metrics.counter(namespace, "tracks_with_duplicate_audio")
+
+    def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[beam.pvalue.TaggedOutput]:
+        audio_sha256, joined = element
+        rows: Iterable[CatalogRow] = joined["rows"]
+        summaries: list[DecodeSummary] = list(joined["summaries"])
+        predictions: list[WindowPrediction] = sorted(joined["predictions"], key=lambda p: p.start_s)
+        if len(summaries) != 1 or summaries[0].windows != len(predictions):
+            raise RuntimeError(
+                f"audio {audio_sha256}: {len(predictions)} predictions for decode summaries {summaries}; "
+                "the stages between decoding and deciding lost or doubled a window, so the run stops"
+            )
+        summary = summaries[0]
+        if not predictions:
+            for row in rows:
+                yield self._dead_letter(row, summary)
+            return
+        decision = decide_audio(predictions, summary, self._settings.calibration, self._settings.decision)
+        first_track_id = min(row.track_id for row in rows)
+        for row in rows:
+            yield from self._outputs(row, audio_sha256, first_track_id, summary, decision)
+
+    def _dead_letter(self, row: CatalogRow, summary: DecodeSummary) -> beam.pvalue.TaggedOutput:
+        error_type = ErrorType(summary.error_type)
+        self._dead[error_type].inc()
+        letter = DeadLetter(
+            track_id=row.track_id,
+            catalog_row=json.dumps(row.contract_fields(), ensure_ascii=False),
+            stage=Stage.DECODE,
+            error_type=error_type,
+            message=summary.message or error_type.value,
+            tally=row.tally,
+        )
+        return beam.pvalue.TaggedOutput("dead_letters", letter)
+
+    def _outputs(
+        self, row: CatalogRow, audio_sha256: str, first_track_id: str, summary: DecodeSummary, decision: AudioDecision
+    ) -> Iterator[beam.pvalue.TaggedOutput]:
+        lineage = self._settings.lineage.columns()
+        flags = sorted(
+            {
+                *decision.flags,
+                *duration_flags(summary.duration_s, row.duration_ms, self._settings.decision),
+                *contradiction_flags(decision.category, row.title, row.release_title, row.declared_type, row.genres),
+            }
+        )
+        review = decision.review or needs_review(flags)
+        self._labelled[decision.category, review].inc()
+        if row.track_id != first_track_id:
+            self._duplicates.inc()
+        p_music, p_functional, p_speech = (round(float(p), _DIGITS) for p in decision.probabilities)
+        music_fraction, functional_fraction, speech_fraction = (round(float(f), _DIGITS) for f in decision.fractions)
+        yield beam.pvalue.TaggedOutput(
+            "track_labels",
+            {
+                "track_id": row.track_id,
+                "isrc": row.isrc,
+                "release_id": row.release_id,
+                "title": row.title,
+                "artist": row.artist,
+                "audio_uri": row.audio_uri,
+                "audio_sha256": audio_sha256,
+                "duration_s": round(summary.duration_s, _DIGITS),
+                "category": decision.category,
+                "functional_type": decision.functional_type,
+                "decision": "review" if review else "auto",
+                "confidence": round(decision.confidence, _DIGITS),
+                "p_music": p_music,
+                "p_functional": p_functional,
+                "p_speech": p_speech,
+                "music_fraction": music_fraction,
+                "functional_fraction": functional_fraction,
+                "speech_fraction": speech_fraction,
+                "duplicate_of": None if row.track_id == first_track_id else first_track_id,
+                "flags": flags,
+                "label_source": "audio",
+                **lineage,
+            },
+        )
+        for segment in decision.segments:
+            yield beam.pvalue.TaggedOutput(
+                "track_segments",
+                {
+                    "track_id": row.track_id,
+                    "start_s": round(segment.start_s, _DIGITS),
+                    "end_s": round(segment.end_s, _DIGITS),
+                    "category": segment.category,
+                    "functional_type": segment.functional_type,
+                    "confidence": round(segment.confidence, _DIGITS),
+                    **lineage,
+                },
+            )
+        yield beam.pvalue.TaggedOutput(
+            "track_embeddings",
+            {
+                "track_id": row.track_id,
+                "audio_sha256": audio_sha256,
+                "embedding": decision.embedding.tolist(),
+                **lineage,
+            },
+        )
+        tally: RowTally = row.tally
+        yield beam.pvalue.TaggedOutput("labelled", tally)

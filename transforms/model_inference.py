@@ -1,0 +1,111 @@
+"""The TensorFlow classifier inside Beam's RunInference: one model per worker process, batches across tracks."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from apache_beam.ml.inference.base import ModelHandler
+
+from models.quiet_tensorflow import quiet_tensorflow
+from models.window_records import DecodedWindow, WindowPrediction
+
+if TYPE_CHECKING:
+    from models.saved_model import EarmarkModel
+
+
+# Beam 2.77 warns at every model load when an optional import of its own fails; it means one of its metrics, no more.
+logging.getLogger().addFilter(lambda record: not record.getMessage().startswith("Resource module is not available"))
+
+
+class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "EarmarkModel"]):
+    """Loads a model folder and predicts batches of windows.
+
+    Every batch is filled up to ``batch_windows`` windows before it goes through the network. A matrix product of
+    another size may round differently in its last bit, and the same run must give the same rows whatever windows
+    happened to share a batch.
+
+    Parameters
+    ----------
+    model_folder
+        A model folder on any file system that Beam reads.
+    batch_windows
+        Windows per call of the network.
+    threads
+        Threads that TensorFlow may use in one worker process.
+    """
+
+    def __init__(self, model_folder: str, batch_windows: int = 16, threads: int = 1) -> None:
+        super().__init__(min_batch_size=batch_windows, max_batch_size=batch_windows)
+        self._model_folder = model_folder
+        self._batch_windows = batch_windows
+        self._threads = threads
+
+    def load_model(self) -> EarmarkModel:
+        """Load the model once per worker process."""
+        from models.saved_model import load_model
+
+        if "://" not in self._model_folder:
+            with quiet_tensorflow():
+                return load_model(self._model_folder, threads=self._threads)
+        with quiet_tensorflow(), tempfile.TemporaryDirectory(prefix="earmark-model-") as folder:
+            copy_model_folder(self._model_folder, folder)
+            return load_model(folder, threads=self._threads)
+
+    def run_inference(
+        self, batch: Sequence[DecodedWindow], model: EarmarkModel, inference_args: dict[str, Any] | None = None
+    ) -> Iterable[WindowPrediction]:
+        """Predict each window of a batch, in order."""
+        waveform = np.zeros((max(self._batch_windows, len(batch)), len(batch[0].samples)), np.float32)
+        valid_samples = np.full(len(waveform), waveform.shape[1], np.int32)
+        for index, window in enumerate(batch):
+            waveform[index] = window.samples
+            valid_samples[index] = window.valid_samples
+        outputs = model.predict(waveform, valid_samples)
+        rate_hz = model.metadata.sample_rate_hz
+        return [
+            WindowPrediction(
+                start_s=window.start_s,
+                duration_s=window.valid_samples / rate_hz,
+                peak_dbfs=window.peak_dbfs,
+                # Copies, so that a prediction does not keep its whole batch alive.
+                category=outputs["category"][index].copy(),
+                functional_type=outputs["functional_type"][index].copy(),
+                presence=outputs["presence"][index].copy(),
+                embedding=outputs["embedding"][index].copy(),
+            )
+            for index, window in enumerate(batch)
+        ]
+
+    def get_num_bytes(self, batch: Sequence[DecodedWindow]) -> int:
+        """Bytes of samples in a batch; Beam's own way would pickle every batch to find out."""
+        return sum(window.samples.nbytes for window in batch)
+
+    def get_metrics_namespace(self) -> str:
+        """Namespace of RunInference's own metrics (batch size, latency, load time)."""
+        return type(self).__name__
+
+
+def copy_model_folder(source: str, destination: str) -> None:
+    """Copy a model folder from any Beam file system to a local folder.
+
+    Parameters
+    ----------
+    source
+        Such as ``gs://bucket/models/earmark``.
+    destination
+        An existing local folder.
+    """
+    from apache_beam.io.filesystems import FileSystems
+
+    source = source.rstrip("/")
+    for metadata in FileSystems.match([f"{source}/**"])[0].metadata_list:
+        target = pathlib.Path(destination) / metadata.path[len(source) + 1 :]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileSystems.open(metadata.path) as remote, open(target, "wb") as local:
+            while block := remote.read(1 << 20):
+                local.write(block)
