@@ -57,13 +57,13 @@ class CostSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     and sixty times a minute of a reviewer.
     """
 
-    music_called_functional: float = pydantic.Field(60.0, ge=0)
-    music_called_speech: float = pydantic.Field(10.0, ge=0)
-    functional_called_music: float = pydantic.Field(6.0, ge=0)
-    functional_called_speech: float = pydantic.Field(6.0, ge=0)
-    speech_called_functional: float = pydantic.Field(20.0, ge=0)
-    speech_called_music: float = pydantic.Field(6.0, ge=0)
-    review: float = pydantic.Field(1.0, gt=0)
+    music_called_functional: float = pydantic.Field(default=60.0, ge=0)
+    music_called_speech: float = pydantic.Field(default=10.0, ge=0)
+    functional_called_music: float = pydantic.Field(default=6.0, ge=0)
+    functional_called_speech: float = pydantic.Field(default=6.0, ge=0)
+    speech_called_functional: float = pydantic.Field(default=20.0, ge=0)
+    speech_called_music: float = pydantic.Field(default=6.0, ge=0)
+    review: float = pydantic.Field(default=1.0, gt=0)
 
     def expected_cost(self, called: str, probabilities: npt.NDArray[np.float64]) -> float:
         """Expected cost of acting on the label ``called``.
@@ -89,14 +89,14 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
 
     costs: CostSettings = CostSettings()
     #: A window whose peak lies below this, in dB re full scale, is silence. 16-bit dither peaks near -90 dBFS.
-    silence_peak_dbfs: float = pydantic.Field(-60.0, ge=-120, le=-30)
+    silence_peak_dbfs: float = pydantic.Field(default=-60.0, ge=-120, le=-30)
     #: Tolerance of the measured against the catalog's duration: the larger of the two applies.
-    duration_tolerance_s: float = pydantic.Field(2.0, ge=0)
-    duration_tolerance_ratio: float = pydantic.Field(0.02, ge=0, le=1)
+    duration_tolerance_s: float = pydantic.Field(default=2.0, ge=0)
+    duration_tolerance_ratio: float = pydantic.Field(default=0.02, ge=0, le=1)
     #: Smallest share of the heard time that the label's category must hold, or the track is ``mixed_content``.
-    min_dominant_share: float = pydantic.Field(0.6, ge=0, le=1)
+    min_dominant_share: float = pydantic.Field(default=0.6, ge=0, le=1)
     #: Largest share of heard music in a track that may be called functional with ``auto``.
-    max_music_in_functional: float = pydantic.Field(0.2, ge=0, le=1)
+    max_music_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ def category_metrics(
         "expected_calibration_error": expected_calibration_error(truth == called, probabilities.max(axis=1, initial=0)),
         "confusion": {name: dict(zip(CATEGORIES, map(int, confusion[c]), strict=True)) for c, name in enumerate(CATEGORIES)},
     }  # fmt: skip
-    return _without_nan(figures)
+    cleaned: dict[str, Any] = _without_nan(figures)
+    return cleaned
 
 
 def _without_nan(value: Any) -> Any:

@@ -22,7 +22,7 @@ from transforms.catalog_duplicates import CollapseDuplicates
 from transforms.catalog_reading import ReadCatalog
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
-from transforms.gates import GateRefusal, read_gates, refusal_message
+from transforms.gates import read_gates, refusal_message, refusals
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
@@ -121,7 +121,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             pipeline.run().wait_until_finish()
         summary = read_run_summary(staging_dir)
         gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
-        if refused := [GateRefusal(gate.gate, gate.message) for gate in gates if gate.refused]:
+        if refused := refusals(gates):
             print(refusal_message(refused, staging_dir), file=sys.stderr)
             return EXIT_REFUSED
         manifest = build_manifest(

@@ -10,7 +10,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from models.errors import UserError
 
@@ -90,8 +90,8 @@ def check_beam_flags(flags: Sequence[str], known_to_job: Sequence[str]) -> None:
         )
 
 
-def _subclasses(options_class: type) -> list[type]:
-    found: list[type] = []
+def _subclasses(options_class: Any) -> list[Any]:
+    found: list[Any] = []
     for subclass in options_class.__subclasses__():
         if subclass.__module__.startswith("apache_beam."):
             found += [subclass, *_subclasses(subclass)]

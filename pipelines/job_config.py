@@ -19,11 +19,11 @@ class AudioConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan
     """Which audio is read and how much of it (``audio:``)."""
 
     #: Windows per track under ``sampled`` coverage.
-    sampled_windows: int = pydantic.Field(6, ge=1, le=100)
+    sampled_windows: int = pydantic.Field(default=6, ge=1, le=100)
     #: A shorter track is the dead letter ``audio_too_short``.
-    min_duration_s: float = pydantic.Field(0.1, ge=0.05)
+    min_duration_s: float = pydantic.Field(default=0.1, ge=0.05)
     #: A longer track is the dead letter ``audio_too_long``.
-    max_duration_s: float = pydantic.Field(12 * 3600.0, gt=0)
+    max_duration_s: float = pydantic.Field(default=12 * 3600.0, gt=0)
     #: Let an ``audio_uri`` lead out of the audio root: ``..``, links, absolute paths, other schemes.
     allow_outside_root: bool = False
 
@@ -34,16 +34,16 @@ class ModelConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan
     #: Folder of a model; null for the one that ships with the project.
     folder: str | None = None
     #: Windows per call of the network.
-    batch_windows: int = pydantic.Field(16, ge=1, le=1024)
+    batch_windows: int = pydantic.Field(default=16, ge=1, le=1024)
     #: TensorFlow threads per worker process.
-    threads: int = pydantic.Field(1, ge=1, le=64)
+    threads: int = pydantic.Field(default=1, ge=1, le=64)
 
 
 class TablesConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How the tables are laid out (``tables:``)."""
 
     #: A table has one file per this many catalog rows.
-    rows_per_file: int = pydantic.Field(250_000, ge=1)
+    rows_per_file: int = pydantic.Field(default=250_000, ge=1)
 
 
 class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -107,7 +107,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

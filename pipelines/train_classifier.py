@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from models.errors import UserError
-from models.labels_of_corpus import DEV, TRAIN, Recording, read_manifest
+from models.labels_of_corpus import Recording, read_manifest
 from models.saved_model import METADATA_FILE, load_model, quieten_tensorflow
 from models.training_config import TrainingConfig, read_training_config
 from pipelines.command_line import ArgumentParser, exit_status
@@ -68,7 +68,7 @@ def parse(argv: Sequence[str] | None) -> TrainingOptions:
         found = sorted(pathlib.Path(arguments.teacher).glob("*.npz"))
         if len(found) != 1:
             raise UserError(
-                f"--teacher {arguments.teacher}: holds {len(found)} .npz files, want the one with the teacher's weights."
+                f"--teacher {arguments.teacher}: holds {len(found)} .npz files, want the one with the weights."
             )
     recordings, data_sha256 = read_manifest(arguments.manifest)
     work = pathlib.Path(arguments.work_dir) if arguments.work_dir else output.with_name(output.name + ".work")
@@ -87,12 +87,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     )
     load_model(options.output)
     (options.output / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    long_tracks = report["dev"]["tracks_5s_and_more"]
-    counts = {split: sum(r.split == split for r in options.recordings) for split in (TRAIN, DEV)}
+    figures = report["dev"]["tracks_5s_and_more"]
+    print(f"{report['model_version']} is in {options.output}, its figures in {REPORT_FILE}.")
     print(
-        f"{report['model_version']} in {options.output}: trained on {counts[TRAIN]} recordings; balanced accuracy on dev "
-        f"tracks of 5 s and more {long_tracks['balanced_accuracy'] or float('nan'):.3f} ({long_tracks['tracks']} tracks, "
-        f"{long_tracks['music_called_functional']} music called functional); figures in {REPORT_FILE}"
+        f"Dev tracks of 5 s and more: balanced accuracy {figures['balanced_accuracy'] or float('nan'):.3f} on "
+        f"{figures['tracks']} tracks, {figures['music_called_functional']} pieces of music called functional."
     )
     return 0
 

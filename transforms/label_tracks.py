@@ -170,7 +170,7 @@ class _LabelRows(beam.DoFn):
             yield from self._outputs(row, audio_sha256, first_track_id, summary, decision)
 
     def _dead_letter(self, row: CatalogRow, summary: DecodeSummary) -> beam.pvalue.TaggedOutput:
-        error_type = ErrorType(summary.error_type)
+        error_type = ErrorType(summary.error_type or "")
         self._dead[error_type].inc()
         letter = DeadLetter(
             track_id=row.track_id,

@@ -26,8 +26,8 @@ def _schema(*columns: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
     )
 
 
-def _strings(name: str) -> pa.DataType:
-    return pa.list_(pa.field(name, pa.string(), nullable=False))
+def _strings() -> pa.DataType:
+    return pa.list_(pa.field("element", pa.string(), nullable=False))
 
 
 TRACK_LABELS: Final = _schema(
@@ -60,7 +60,7 @@ TRACK_LABELS: Final = _schema(
         True,
         "The first track_id (in byte order) with the same audio; null on that track itself.",
     ),
-    ("flags", _strings("flag"), False, "What a reviewer should know, sorted; the values are listed below."),
+    ("flags", _strings(), False, "What a reviewer should know, sorted; the values are listed below."),
     ("label_source", pa.string(), False, "`audio`: labelled in this run. `carried`: taken over from the previous one."),
 )
 
@@ -83,7 +83,7 @@ TRACK_EMBEDDINGS: Final = _schema(
     ("audio_sha256", pa.string(), False, "SHA-256 of the audio file's bytes."),
     (
         "embedding",
-        pa.list_(pa.field("value", pa.float32(), nullable=False)),
+        pa.list_(pa.field("element", pa.float32(), nullable=False)),
         False,
         "Unit-length vector, its size fixed by the model; compare only within one `model_version`.",
     ),

@@ -127,7 +127,9 @@ _probability = st.tuples(*[st.floats(0.01, 1.0)] * 3).map(lambda p: tuple(x / su
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(_probability, st.floats(-120, 0), st.floats(0.1, 5.0), _probability), min_size=1, max_size=12))
+@given(
+    st.lists(st.tuples(_probability, st.floats(-120, 0), st.floats(0.1, 5.0), _probability), min_size=1, max_size=12)
+)
 def test_any_windows_give_a_consistent_decision(rows):
     windows = [window(5 * i, p, peak_dbfs=d, duration_s=s, presence=q) for i, (p, d, s, q) in enumerate(rows)]
     decision = decide(windows)

@@ -1,0 +1,137 @@
+"""The main job, stopped and killed at any moment: readers see the old partition or the new one, and a re-run completes it."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from transforms.table_schemas import TABLES
+
+ROOT = pathlib.Path(__file__).parents[2]
+RUN_DATE = "2026-01-31"
+KILLS = 10
+
+
+def write_catalog(path: pathlib.Path, track_ids: list[str]) -> pathlib.Path:
+    audio = sorted((ROOT / "sample" / "audio").rglob("*.opus"))[:3]
+    lines = [{"track_id": t, "audio_uri": str(audio[i % 3].relative_to(ROOT / "sample"))} for i, t in enumerate(track_ids)]
+    lines.append({"track_id": f"{track_ids[0]}-missing", "audio_uri": "audio/none.mp3"})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def start(catalog: pathlib.Path, output: pathlib.Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", str(catalog), "--output", str(output),
+         "--audio_root", str(ROOT / "sample"), "--run_date", RUN_DATE],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen) -> None:
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+
+
+def track_ids(output: pathlib.Path, table: str) -> list[str] | None:
+    """The table's track ids as a reader finds them; None when there is no partition."""
+    folder = output / table / f"run_date={RUN_DATE}"
+    for _ in range(100):
+        files = sorted(folder.glob("*.parquet"))
+        try:
+            return [i for file in files for i in pq.read_table(file, columns=["track_id"], partitioning=None)["track_id"].to_pylist()] or None
+        except FileNotFoundError:
+            continue  # exchanged between listing and opening
+    raise AssertionError(f"{folder} kept changing")
+
+
+def has_exited(pid: int) -> bool:
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def session_members(session: int) -> list[int]:
+    members = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(entry.name)) == session and not has_exited(int(entry.name)):
+                members.append(int(entry.name))
+        except ProcessLookupError:
+            continue
+    return members
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_job_and_its_children_and_publishes_nothing(number, tmp_path):
+    process = start(write_catalog(tmp_path / "a.jsonl", ["a1", "a2"]), tmp_path / "out")
+    staging = tmp_path / "out" / ".staging"
+    while not staging.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert f"stopped by {number.name}" in errors
+    assert "Traceback" not in errors
+    assert not list((tmp_path / "out").glob("*/run_date=*/*.parquet"))
+    deadline = time.monotonic() + 10
+    while session_members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert session_members(process.pid) == []
+
+
+def test_kill_9_at_random_moments_then_a_rerun(tmp_path):
+    output = tmp_path / "out"
+    old = write_catalog(tmp_path / "old.jsonl", ["a1", "a2", "a3"])
+    new = write_catalog(tmp_path / "new.jsonl", ["b1", "b2", "b3", "b4"])
+    finish(start(old, output))
+    before = {table: track_ids(output, table) for table in TABLES}
+    assert before["track_labels"] == ["a1", "a2", "a3"]
+    assert before["dead_letters"] == ["a1-missing"]
+
+    seen: list[dict[str, list[str] | None]] = []
+    stop = threading.Event()
+
+    def poll() -> None:
+        while not stop.is_set():
+            seen.append({table: track_ids(output, table) for table in TABLES})
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        began = time.monotonic()
+        finish(start(new, tmp_path / "elsewhere"))
+        whole_run_s = time.monotonic() - began
+        rng = random.Random(20261122)
+        for _ in range(KILLS):
+            process = start(new, output)
+            time.sleep(rng.uniform(0.1, 1.0) * whole_run_s)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        finish(start(new, output))
+    finally:
+        stop.set()
+        reader.join()
+
+    after = {table: track_ids(output, table) for table in TABLES}
+    assert after["track_labels"] == ["b1", "b2", "b3", "b4"]
+    assert after["dead_letters"] == ["b1-missing"]
+    for table in TABLES:
+        assert {json.dumps(view[table]) for view in seen} <= {json.dumps(before[table]), json.dumps(after[table])}
+    assert not list(output.glob(".staging/*/*"))
+    manifests = [path for path in output.glob("runs/*/manifest.json") if not (path.parent / "REPLACED_BY").exists()]
+    assert len(manifests) == 1
+    listed = {file["path"] for file in json.loads(manifests[0].read_text())["files"]}
+    assert listed == {str(path.relative_to(output)) for path in output.glob("*/run_date=*/*.parquet")}
