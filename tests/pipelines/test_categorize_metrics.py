@@ -1,0 +1,79 @@
+"""The counters say what happened, and docs/metrics.md lists every one of them."""
+
+import json
+import pathlib
+import re
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.categorize_options import parse
+from pipelines.categorize_tracks import build
+from pipelines.command_line import IN_PROCESS_RUNNER
+
+ROOT = pathlib.Path(__file__).parents[2]
+PLACEHOLDERS = {"<error_type>": r"[a-z_]+", "<flag>": r"[a-z_]+", "<category>": r"[a-z]+", "<decision>": r"(auto|review)",
+                "<table>": r"[a-z_]+"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("metrics")
+    opus = sorted((ROOT / "sample" / "audio").rglob("*.opus"))[0]
+    (folder / "a.opus").write_bytes(opus.read_bytes())
+    (folder / "b.opus").write_bytes(opus.read_bytes())
+    (folder / "text.mp3").write_text("no audio at all\n" * 50)
+    (folder / "empty.wav").touch()
+    uris = {"t1": "a.opus", "t2": "b.opus", "t3": "text.mp3", "t4": "empty.wav", "t5": "none.mp3", "t6": "../x.mp3"}
+    lines = [json.dumps({"track_id": i, "audio_uri": uri}) for i, uri in uris.items()]
+    lines += [lines[0], "not json", '{"track_id": "t9", "audio_uri": "1"}', '{"track_id": "t9", "audio_uri": "2"}']
+    (folder / "catalog.jsonl").write_text("\n".join(lines))
+    options = parse(["--catalog", str(folder / "catalog.jsonl"), "--output", str(folder / "out")])
+    pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={IN_PROCESS_RUNNER}"]))
+    build(pipeline, options, str(folder / "staging"))
+    result = pipeline.run()
+    result.wait_until_finish()
+    metrics = result.metrics().query()
+    counters = {(m.key.metric.namespace, m.key.metric.name): m.committed for m in metrics["counters"]}
+    distributions = {(m.key.metric.namespace, m.key.metric.name): m.committed for m in metrics["distributions"]}
+    return counters, distributions
+
+
+def test_counters_say_what_happened(counted):
+    counters, distributions = counted
+    wanted = {
+        ("ReadCatalog", "rows_read"): 10,
+        ("ReadCatalog", "rows_valid"): 9,
+        ("ReadCatalog", "rows_invalid"): 1,
+        ("CollapseDuplicates", "rows_collapsed"): 1,
+        ("CollapseDuplicates", "rows_duplicate_track_id"): 2,
+        ("IdentifyAudio", "rows_identified"): 3,
+        ("IdentifyAudio", "rows_empty_audio"): 1,
+        ("IdentifyAudio", "rows_missing_audio"): 1,
+        ("IdentifyAudio", "rows_path_not_allowed"): 1,
+        ("DecodeAudio", "files"): 2,
+        ("DecodeAudio", "files_unreadable_audio"): 1,
+        ("LabelTracks", "tracks_with_duplicate_audio"): 1,
+        ("LabelTracks", "dead_letters_unreadable_audio"): 1,
+        ("WriteTable", "track_labels_rows"): 2,
+        ("WriteTable", "dead_letters_rows"): 7,
+    }
+    assert {key: counters.get(key) for key in wanted} == wanted
+    labelled = [count for (_, name), count in counters.items() if re.fullmatch("tracks_(music|functional|speech)_.*", name)]
+    assert sum(labelled) == 2
+    assert distributions["IdentifyAudio", "audio_bytes"].count == 3
+    assert distributions["DecodeAudio", "decoded_audio_msec"].sum > 0
+
+
+def test_every_counter_is_documented(counted):
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    documented = []
+    for namespace, name in re.findall(r"^\| (\w+) \| `([^`,]+)` \|", page, re.MULTILINE):
+        for placeholder, pattern in PLACEHOLDERS.items():
+            name = name.replace(placeholder, pattern)
+        documented.append(re.compile(f"{namespace}/{name}"))
+    beams_own = ("EarmarkModelHandler", "BatchElements", "apache_beam.transforms.util")
+    keys = [f"{ns}/{name}" for part in counted for ns, name in part if not ns.startswith(beams_own)]
+    assert keys
+    assert [key for key in keys if not any(pattern.fullmatch(key) for pattern in documented)] == []

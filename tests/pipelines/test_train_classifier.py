@@ -1,0 +1,68 @@
+"""The whole training job on a tiny corpus: what it writes and that it can be used."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from models.saved_model import check_model_folder, load_model
+from pipelines.train_classifier import REPORT_FILE, run
+from tests.models.tiny_corpus import write_corpus, write_teacher
+
+CONFIG = """
+model_name: tiny-0
+seed: 7
+steps: 3
+batch: 4
+warmup_steps: 1
+processes: 1
+bfloat16: false
+pool: {windows: 8}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "config.yaml").write_text(CONFIG)
+    (folder / "teacher").mkdir()
+    manifest = write_corpus(folder)
+    teacher = write_teacher(folder / "teacher")
+    arguments = ["--manifest", str(manifest), "--config", str(folder / "config.yaml")]
+    assert run([*arguments, "--output", str(folder / "taught"), "--teacher", str(teacher)]) == 0
+    assert run([*arguments, "--output", str(folder / "alone")]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["taught", "alone"])
+def test_the_model_folder_can_be_used(trained, name):
+    model = load_model(trained / name)
+    assert model.metadata.model_version.startswith("tiny-0+")
+    outputs = model.predict(np.zeros((2, 80_000), np.float32), np.array([80_000, 1600], np.int32))
+    assert outputs["category"].shape == (2, 3)
+    assert np.isfinite(outputs["embedding"]).all()
+
+
+def test_the_report_counts_every_dev_recording(trained):
+    report = json.loads((trained / "taught" / REPORT_FILE).read_text())
+    dev = report["dev"]
+    assert dev["tracks_5s_and_more"]["tracks"] + dev["tracks_under_5s"]["tracks"] == report["recordings"]["dev"] == 10
+    assert report["model_version"] == check_model_folder(trained / "taught").model_version
+    # Silence is decided by level, whatever three steps of training have learnt.
+    assert dev["functional_type"]["recall"]["silence"] == 1
+    assert set(report["dev_slices"]) == {"whole_windows", "short_windows", "mixes"}
+    assert report["history"][-1]["step"] == 3
+    assert report["teacher_sha256"]
+    assert json.loads((trained / "alone" / REPORT_FILE).read_text())["teacher_sha256"] is None
+
+
+def test_a_second_training_uses_what_is_there_and_gives_the_same_model(trained, caplog):
+    pools = sorted((trained / "taught.work").glob("pool-*/log_mel.npy"))
+    before = [path.stat().st_mtime_ns for path in pools]
+    version = check_model_folder(trained / "taught").model_version
+    arguments = ["--manifest", str(trained / "manifest.csv"), "--config", str(trained / "config.yaml")]
+    run([*arguments, "--output", str(trained / "taught"), "--teacher", str(trained / "teacher")])
+    assert before and before == [path.stat().st_mtime_ns for path in pools]
+    assert check_model_folder(trained / "taught").model_version.split("+")[0] == version.split("+")[0]
