@@ -1,1 +1,1 @@
-"""The science: taxonomy, audio decoding, front end, network, calibration and decision rule. Nothing here imports Beam."""
+"""The science: taxonomy, audio decoding, front end, network, calibration, decision rule. Nothing imports Beam."""

@@ -8,6 +8,7 @@ cost model says whether the label may be acted on or a person listens first.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -256,7 +257,7 @@ def _segments(
     called = category.argmax(axis=1)
     starts = [0, *(np.flatnonzero(np.diff(called)) + 1).tolist(), len(called)]
     segments = []
-    for first, behind in zip(starts[:-1], starts[1:], strict=True):
+    for first, behind in itertools.pairwise(starts):
         members = slice(first, behind)
         last = predictions[behind - 1]
         weights = np.array([max(p.duration_s, 1e-6) for p in predictions[members]])

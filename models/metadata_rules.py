@@ -14,17 +14,17 @@ from models.taxonomy import FUNCTIONAL, MUSIC, SPEECH
 
 _SOUND = r"(?:sounds?|noises?|ambien[ct]e|geräusche?|bruits?|sonidos?|son de|ruido)"
 _THING = (
-    r"(?:rain(?:fall)?|thunder(?:storms?)?|storm|ocean|sea|waves?|wind|water(?:fall)?|stream|river|forest|nature|birds?|"
-    r"crickets?|fire(?:place)?|campfire|fan|air ?conditioner|vacuum|hair ?dryer|washing machine|dryer|engine|train|"
-    r"airplane|plane|cabin|traffic|city|caf[eé]|coffee shop|crowd|heartbeat|womb|shower|regen|meeres|lluvia|pluie|mer)"
+    r"(?:rain(?:fall)?|thunder(?:storms?)?|storm|ocean|sea|waves?|wind|water(?:fall)?|stream|river|forest|nature|"
+    r"birds?|crickets?|fire(?:place)?|campfire|fan|air ?conditioner|vacuum|hair ?dryer|washing machine|dryer|engine|"
+    r"train|airplane|plane|cabin|traffic|city|caf[eé]|coffee shop|crowd|heartbeat|womb|shower|regen|meeres|lluvia|pluie|mer)"
 )
 _CLAIMS: Final = {
     FUNCTIONAL: re.compile(
         rf"\b(?:white|pink|brown|grey|gray|green|blue|violet|deep|static) noise\b|\b(?:weißes|rosa|braunes) rauschen\b|"
         rf"\bbruit (?:blanc|rose|brun)\b|\bruido (?:blanco|rosa|marrón)\b|"
         rf"\b{_THING}(?: \w+)? {_SOUND}\b|\b{_SOUND} (?:of|de|del|du|der) (?:the |la |el |l')?{_THING}\b|"
-        r"\bsound effects?\b|\bsfx\b|\bfoley\b|\basmr\b|\bfield recording\b|\bnature sounds?\b|\bsoundscape recording\b|"
-        r"\b(?:binaural|isochronic)\b|\b\d{2,5} ?hz (?:tone|test tone|sine)\b|\btest tone\b|\bsine (?:tone|wave)\b|"
+        r"\bsound effects?\b|\bsfx\b|\bfoley\b|\basmr\b|\bfield recording\b|\bnature sounds?\b|"
+        r"\bsoundscape recording\b|\b(?:binaural|isochronic)\b|\b\d{2,5} ?hz (?:tone|test tone|sine)\b|\btest tone\b|\bsine (?:tone|wave)\b|"
         r"\b\d+ (?:hours?|minutes?) of (?:silence|noise|rain|thunder|waves)\b",
         re.IGNORECASE,
     ),

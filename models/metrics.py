@@ -1,4 +1,4 @@
-"""Figures of merit of labels against the truth. Arrays of one element per track; categories as indices of CATEGORIES."""
+"""Figures of merit of labels against the truth: arrays of one element per track, categories as indices."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def category_metrics(
         "review_share": float((~auto).mean()) if len(auto) else math.nan,
         "accuracy_auto": float((truth == called)[auto].mean()) if auto.any() else math.nan,
         "expected_calibration_error": expected_calibration_error(truth == called, probabilities.max(axis=1, initial=0)),
-        "confusion": {name: dict(zip(CATEGORIES, map(int, confusion[c]), strict=True)) for c, name in enumerate(CATEGORIES)},
+        "confusion": {name: dict(zip(CATEGORIES, map(int, confusion[c]), strict=True))
+                      for c, name in enumerate(CATEGORIES)},
     }  # fmt: skip
     cleaned: dict[str, Any] = _without_nan(figures)
     return cleaned

@@ -24,7 +24,7 @@ IN_PROCESS_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """An argparse parser that takes no abbreviated flags and raises :class:`UserError` instead of printing its usage."""
+    """An argparse parser without abbreviated flags that raises :class:`UserError` instead of printing its usage."""
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(

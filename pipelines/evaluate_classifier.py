@@ -11,22 +11,16 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
-from rich.console import Console
-from rich.table import Table
 
 from models.errors import UserError
 from models.labels_of_corpus import Recording, read_manifest
-from models.metrics import category_metrics
 from models.saved_model import check_model_folder, shipped_model_folder
-from models.taxonomy import CATEGORIES, TAXONOMY_VERSION
+from models.taxonomy import TAXONOMY_VERSION
 from models.window_records import DecodePlan
 from pipelines.command_line import (
     EXIT_PUBLISHED,
@@ -39,19 +33,17 @@ from pipelines.command_line import (
 from pipelines.job_config import JobConfig, load_config
 from transforms.audio_sources import AudioRoot
 from transforms.dead_letters import dead_letter_row
+from transforms.evaluation import evaluate, print_metrics
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.records import CatalogRow
 from transforms.write_tables import WriteTable
-
-#: Tracks from this length on are the ones that a catalog holds; shorter ones are reported beside them.
-LONG_TRACK_S = 5.0
 
 
 def make_parser() -> ArgumentParser:
     """The parser of this job."""
     parser = ArgumentParser(
         "python -m pipelines.evaluate_classifier",
-        "Label a manifest's audio as the main job would and compare with its labels. Writes metrics.json and labels.parquet.",
+        "Label a manifest's audio as the main job would and compare. Writes metrics.json and labels.parquet.",
     )
     parser.add_argument(
         "--manifest", required=True, metavar="FILE", help="CSV with path, label, subtype, split, package"
@@ -88,55 +80,6 @@ def build(
     _ = labelled["track_labels"] | WriteTable("track_labels", tables, 1)
     dead_letters = labelled["dead_letters"] | beam.Map(dead_letter_row, lineage.columns())
     _ = dead_letters | WriteTable("dead_letters", tables, 1)
-
-
-def evaluate(
-    recordings: Sequence[Recording], labels: pa.Table, dead_letters: pa.Table
-) -> tuple[dict[str, Any], pa.Table]:
-    """The figures, JSON-ready, and the labels with their truth, one row per labelled recording."""
-    by_index = [recordings[int(i)] for i in labels["track_id"].to_pylist()]
-    truth = np.array([CATEGORIES.index(r.label) for r in by_index], np.int64)
-    probabilities = np.stack([labels[f"p_{name}"].to_numpy() for name in CATEGORIES], axis=1)
-    auto = np.array([decision == "auto" for decision in labels["decision"].to_pylist()], bool)
-    long = labels["duration_s"].to_numpy() >= LONG_TRACK_S
-    known_type = [r.functional_type for r in by_index]
-    typed = np.array(
-        [t is not None and c == "functional" for t, c in zip(known_type, labels["category"].to_pylist(), strict=True)],
-        bool,
-    )
-    right_type = np.array(
-        [a == b for a, b in zip(known_type, labels["functional_type"].to_pylist(), strict=True)], bool
-    )
-    metrics = {
-        "model_version": labels["model_version"][0].as_py() if len(labels) else None,
-        "tracks_5_s_and_longer": category_metrics(truth[long], probabilities[long], auto[long]),
-        "tracks_below_5_s": category_metrics(truth[~long], probabilities[~long], auto[~long]),
-        "recall_by_subtype": {
-            f"{label}/{subtype}": {
-                "tracks": int(members.sum()),
-                "recall": float((probabilities[members].argmax(axis=1) == CATEGORIES.index(label)).mean()),
-            }
-            for label, subtype in sorted({(r.label, r.subtype) for r in by_index})
-            for members in [np.array([(r.label, r.subtype) == (label, subtype) for r in by_index])]
-        },
-        "functional_type": {
-            "tracks": int(typed.sum()),
-            "accuracy": float(right_type[typed].mean()) if typed.any() else None,
-            "recall": {
-                name: {"tracks": int(members.sum()), "recall": float(right_type[members].mean())}
-                for name in sorted({t for t in known_type if t is not None})
-                for members in [typed & np.array([t == name for t in known_type])]
-                if members.any()
-            },
-        },
-        "dead_letters": [
-            {"path": recordings[int(row["track_id"])].path, "error_type": row["error_type"], "message": row["message"]}
-            for row in dead_letters.select(["track_id", "error_type", "message"]).to_pylist()
-        ],
-    }
-    told = labels.append_column("true_category", pa.array([r.label for r in by_index], pa.string()))
-    told = told.append_column("path", pa.array([r.path for r in by_index], pa.string()))
-    return metrics, told
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -187,28 +130,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     metrics |= {"manifest_sha256": manifest_sha256, "split": arguments.split, "coverage": config.coverage}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     pq.write_table(told, output / "labels.parquet")
-    _print(metrics, output)
+    print_metrics(metrics, str(output))
     return EXIT_PUBLISHED
-
-
-def _print(metrics: dict[str, Any], output: pathlib.Path) -> None:
-    table = Table(title=f"{metrics['model_version']} ({metrics['coverage']} coverage)", title_justify="left")
-    table.add_column("figure")
-    columns = {"5 s and longer": metrics["tracks_5_s_and_longer"], "below 5 s": metrics["tracks_below_5_s"]}
-    for name in columns:
-        table.add_column(name, justify="right")
-    figures = (
-        "tracks", "balanced_accuracy", "accuracy", "auroc_functional", "music_called_functional",
-        "music_called_functional_auto", "review_share", "accuracy_auto", "expected_calibration_error",
-    )  # fmt: skip
-    for figure in figures:
-        values = [column[figure] for column in columns.values()]
-        table.add_row(figure, *("-" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in values))
-    console = Console(soft_wrap=True)
-    console.print(table)
-    console.print(
-        f"{len(metrics['dead_letters'])} dead letters. Everything: {output}/metrics.json, {output}/labels.parquet"
-    )
 
 
 def main() -> None:

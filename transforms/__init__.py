@@ -1,1 +1,1 @@
-"""Beam transforms, one file per stage of the data's way. This file imports nothing, so that the decoder child starts fast."""
+"""Beam transforms, one file per stage of the data's way. Imports nothing, so that the decoder child starts fast."""

@@ -106,6 +106,6 @@ def copy_model_folder(source: str, destination: str) -> None:
     for metadata in FileSystems.match([f"{source}/**"])[0].metadata_list:
         target = pathlib.Path(destination) / metadata.path[len(source) + 1 :]
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileSystems.open(metadata.path) as remote, open(target, "wb") as local:
+        with FileSystems.open(metadata.path) as remote, target.open("wb") as local:
             while block := remote.read(1 << 20):
                 local.write(block)

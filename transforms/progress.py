@@ -41,17 +41,20 @@ class CountProgress(beam.DoFn):
         self._what = what
 
     def setup(self) -> None:
+        """Name this instance's file."""
         self._path = pathlib.Path(self._directory) / f"{self._what}.{os.getpid()}-{uuid.uuid4().hex}"
         self._count = 0
         self._written_at_s = 0.0
 
     def process(self, element: Any) -> Iterator[Any]:
+        """Pass one element through."""
         yield element
         self._count += 1
         if time.monotonic() - self._written_at_s > _WRITE_EVERY_S:
             self._write()
 
     def finish_bundle(self) -> None:
+        """Write the count."""
         self._write()
 
     def _write(self) -> None:

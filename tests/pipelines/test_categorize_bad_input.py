@@ -1,4 +1,4 @@
-"""Command lines and configs that are wrong: exit status 2, one sentence with flag or key, value and mend, no work done."""
+"""Wrong command lines and configs: exit status 2, one sentence with flag or key, value and mend, no work done."""
 
 import pathlib
 import subprocess
@@ -122,8 +122,9 @@ def test_output_that_cannot_be_written(catalog, capsys):
 
 
 def test_the_process_ends_with_status_2_and_without_a_traceback(tmp_path):
+    command = [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", "none.jsonl"]
     finished = subprocess.run(
-        [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", "none.jsonl", "--output", str(tmp_path / "out")],
+        [*command, "--output", str(tmp_path / "out")],
         capture_output=True, text=True, check=False, cwd=pathlib.Path(__file__).parents[2],
     )  # fmt: skip
     assert finished.returncode == 2

@@ -1,4 +1,4 @@
-"""The main job, stopped and killed at any moment: readers see the old partition or the new one, and a re-run completes it."""
+"""The main job, stopped and killed at any moment: readers see old or new, and a re-run completes it."""
 
 import json
 import os
@@ -22,7 +22,8 @@ KILLS = 10
 
 def write_catalog(path: pathlib.Path, track_ids: list[str]) -> pathlib.Path:
     audio = sorted((ROOT / "sample" / "audio").rglob("*.opus"))[:3]
-    lines = [{"track_id": t, "audio_uri": str(audio[i % 3].relative_to(ROOT / "sample"))} for i, t in enumerate(track_ids)]
+    uris = [str(path.relative_to(ROOT / "sample")) for path in audio]
+    lines = [{"track_id": track_id, "audio_uri": uris[i % 3]} for i, track_id in enumerate(track_ids)]
     lines.append({"track_id": f"{track_ids[0]}-missing", "audio_uri": "audio/none.mp3"})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
@@ -47,9 +48,10 @@ def track_ids(output: pathlib.Path, table: str) -> list[str] | None:
     for _ in range(100):
         files = sorted(folder.glob("*.parquet"))
         try:
-            return [i for file in files for i in pq.read_table(file, columns=["track_id"], partitioning=None)["track_id"].to_pylist()] or None
+            tables = [pq.read_table(file, columns=["track_id"], partitioning=None) for file in files]
         except FileNotFoundError:
             continue  # exchanged between listing and opening
+        return [track_id for table in tables for track_id in table["track_id"].to_pylist()] if files else None
     raise AssertionError(f"{folder} kept changing")
 
 
@@ -107,6 +109,7 @@ def test_kill_9_at_random_moments_then_a_rerun(tmp_path):
     def poll() -> None:
         while not stop.is_set():
             seen.append({table: track_ids(output, table) for table in TABLES})
+            time.sleep(0.01)
 
     reader = threading.Thread(target=poll)
     reader.start()

@@ -13,8 +13,10 @@ from pipelines.categorize_tracks import build
 from pipelines.command_line import IN_PROCESS_RUNNER
 
 ROOT = pathlib.Path(__file__).parents[2]
-PLACEHOLDERS = {"<error_type>": r"[a-z_]+", "<flag>": r"[a-z_]+", "<category>": r"[a-z]+", "<decision>": r"(auto|review)",
-                "<table>": r"[a-z_]+"}  # fmt: skip
+PLACEHOLDERS = {
+    "<error_type>": "[a-z_]+", "<flag>": "[a-z_]+", "<category>": "[a-z]+", "<decision>": "(auto|review)",
+    "<table>": "[a-z_]+",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,8 @@ def test_counters_say_what_happened(counted):
         ("WriteTable", "dead_letters_rows"): 7,
     }
     assert {key: counters.get(key) for key in wanted} == wanted
-    labelled = [count for (_, name), count in counters.items() if re.fullmatch("tracks_(music|functional|speech)_.*", name)]
+    label = re.compile("tracks_(music|functional|speech)_.*")
+    labelled = [count for (_, name), count in counters.items() if label.fullmatch(name)]
     assert sum(labelled) == 2
     assert distributions["IdentifyAudio", "audio_bytes"].count == 3
     assert distributions["DecodeAudio", "decoded_audio_msec"].sum > 0
