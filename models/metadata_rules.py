@@ -16,7 +16,8 @@ _SOUND = r"(?:sounds?|noises?|ambien[ct]e|geräusche?|bruits?|sonidos?|son de|ru
 _THING = (
     r"(?:rain(?:fall)?|thunder(?:storms?)?|storm|ocean|sea|waves?|wind|water(?:fall)?|stream|river|forest|nature|"
     r"birds?|crickets?|fire(?:place)?|campfire|fan|air ?conditioner|vacuum|hair ?dryer|washing machine|dryer|engine|"
-    r"train|airplane|plane|cabin|traffic|city|caf[eé]|coffee shop|crowd|heartbeat|womb|shower|regen|meeres|lluvia|pluie|mer)"
+    r"train|airplane|plane|cabin|traffic|city|caf[eé]|coffee shop|crowd|heartbeat|womb|shower|regen|meeres|lluvia|"
+    r"pluie|mer)"
 )
 _CLAIMS: Final = {
     FUNCTIONAL: re.compile(
@@ -24,7 +25,8 @@ _CLAIMS: Final = {
         rf"\bbruit (?:blanc|rose|brun)\b|\bruido (?:blanco|rosa|marrón)\b|"
         rf"\b{_THING}(?: \w+)? {_SOUND}\b|\b{_SOUND} (?:of|de|del|du|der) (?:the |la |el |l')?{_THING}\b|"
         r"\bsound effects?\b|\bsfx\b|\bfoley\b|\basmr\b|\bfield recording\b|\bnature sounds?\b|"
-        r"\bsoundscape recording\b|\b(?:binaural|isochronic)\b|\b\d{2,5} ?hz (?:tone|test tone|sine)\b|\btest tone\b|\bsine (?:tone|wave)\b|"
+        r"\bsoundscape recording\b|"
+        r"\b(?:binaural|isochronic)\b|\b\d{2,5} ?hz (?:tone|test tone|sine)\b|\btest tone\b|\bsine (?:tone|wave)\b|"
         r"\b\d+ (?:hours?|minutes?) of (?:silence|noise|rain|thunder|waves)\b",
         re.IGNORECASE,
     ),
