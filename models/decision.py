@@ -40,6 +40,7 @@ FLAGS: Final = {
     "shorter_than_catalog": "The audio ends before the catalog or its own container says; labelled from what there is.",
     "silence_by_level": "Decided by signal level alone: nothing above the silence level.",
     "title_contradicts_audio": "The title promises another category than the one heard.",
+    "tonal": "Functional and tonal: a bowl, a chime or a drone may be music, and only a person can tell.",
     "truncated": "The file ends before its own container says.",
     "uncertain": "The expected cost of a wrong label is above the cost of a review.",
 }
@@ -47,7 +48,7 @@ FLAGS: Final = {
 #: Flags that always send a track to a person.
 _REVIEW_FLAGS: Final = frozenset(
     {"declared_type_contradicts_audio", "mixed_content", "mostly_silent", "release_contradicts_audio",
-     "shorter_than_catalog", "title_contradicts_audio", "truncated", "uncertain"}
+     "shorter_than_catalog", "title_contradicts_audio", "tonal", "truncated", "uncertain"}
 )  # fmt: skip
 
 
@@ -211,11 +212,15 @@ def decide_audio(
     if cost > settings.costs.review or (called == _FUNCTIONAL_INDEX and "music_heard" in flags):
         flags.add("uncertain")
 
+    functional_type = _functional_type(heard, category, types) if called == _FUNCTIONAL_INDEX else None
+    if functional_type == "tone":
+        flags.add("tonal")
+
     embedding = heard @ np.stack([p.embedding for p in predictions]).astype(np.float64)
     embedding /= max(float(np.linalg.norm(embedding)), 1e-12)
     return AudioDecision(
         category=CATEGORIES[called],
-        functional_type=_functional_type(heard, category, types) if called == _FUNCTIONAL_INDEX else None,
+        functional_type=functional_type,
         confidence=float(probabilities[called]),
         probabilities=probabilities,
         fractions=fractions,

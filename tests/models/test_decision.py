@@ -89,6 +89,13 @@ def test_functional_with_music_in_it_is_never_decided_alone():
     assert {"music_heard", "uncertain"} <= set(decision.flags)
 
 
+def test_tonal_functional_sound_is_never_decided_alone():
+    # A steady tone and a singing bowl look alike to a classifier; calling the bowl functional takes a musician's money.
+    decision = decide([window(5 * i, NOISE, functional_type="tone") for i in range(6)])
+    assert (decision.category, decision.functional_type, decision.flags) == ("functional", "tone", ("tonal",))
+    assert decision.review
+
+
 def test_windows_that_disagree_go_to_a_person():
     decision = decide([window(5 * i, MUSIC if i % 2 else SPEECH) for i in range(6)])
     assert "mixed_content" in decision.flags

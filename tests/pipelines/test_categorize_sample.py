@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import itertools
 import json
 import pathlib
 import random
@@ -13,6 +14,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from models.decision import FLAGS
+from models.saved_model import shipped_model_folder
 from models.taxonomy import FUNCTIONAL_TYPES
 from pipelines.categorize_tracks import run
 from transforms.table_schemas import TABLES
@@ -213,3 +215,35 @@ def test_a_gate_refuses_and_leaves_the_partition(published, tmp_path, capsys):
     assert "max_dead_letter_share" in message
     assert "60 of 60" in message
     assert digests(output) == before
+
+
+def test_full_coverage_hears_all_of_a_track(labels, tmp_path):
+    chosen = [row for row in labels.values() if row["duration_s"] > 25 and not row["flags"]][:3]
+    catalog = tmp_path / "catalog.jsonl"
+    catalog.write_text("".join(json.dumps({k: row[k] for k in ("track_id", "audio_uri")}) + "\n" for row in chosen))
+    assert job(catalog, tmp_path / "out", "--coverage", "full") == 0
+    segments = rows(tmp_path / "out", "track_segments")
+    for row in rows(tmp_path / "out", "track_labels"):
+        own = sorted((s["start_s"], s["end_s"]) for s in segments if s["track_id"] == row["track_id"])
+        assert own[0][0] == 0
+        assert own[-1][1] == pytest.approx(row["duration_s"], abs=0.1)
+        assert all(before[1] == pytest.approx(after[0]) for before, after in itertools.pairwise(own))
+        assert row["category"] == labels[row["track_id"]]["category"]
+
+
+def test_another_model_folder_is_used(labels, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(shipped_model_folder(), model)
+    metadata = json.loads((model / "earmark_model.json").read_text())
+    metadata["model_version"] = "another-1.0"
+    (model / "earmark_model.json").write_text(json.dumps(metadata))
+    config = tmp_path / "config.yaml"
+    config.write_text(f"model: {{folder: {model}}}\n")
+    row = next(iter(labels.values()))
+    catalog = tmp_path / "catalog.jsonl"
+    catalog.write_text(json.dumps({"track_id": row["track_id"], "audio_uri": row["audio_uri"]}))
+    assert job(catalog, tmp_path / "out", "--config", config) == 0
+    (found,) = rows(tmp_path / "out", "track_labels")
+    assert found["model_version"] == "another-1.0"
+    assert found["run_id"] != row["run_id"]
+    assert found["confidence"] == row["confidence"]

@@ -1,0 +1,164 @@
+"""From a decoder's sample formats, channels and rate to mono float32 at one rate."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float32]
+
+#: libav's sample formats without the ``p`` of planar: numpy type, offset and full scale.
+_FORMATS: Final[dict[str, tuple[np.dtype[Any], float, float]]] = {
+    "u8": (np.dtype("u1"), 128.0, 128.0),
+    "s16": (np.dtype("i2"), 0.0, 2.0**15),
+    "s32": (np.dtype("i4"), 0.0, 2.0**31),
+    "s64": (np.dtype("i8"), 0.0, 2.0**63),
+    "flt": (np.dtype("f4"), 0.0, 1.0),
+    "dbl": (np.dtype("f8"), 0.0, 1.0),
+}
+#: Sound has no use for other rates, and a forged one would make the resampler's filter as large as memory.
+RATES_HZ: Final = (1_000, 768_000)
+#: Outgoing samples that one pass of the resampler gives: enough that its fixed cost does not count.
+_BATCH_SAMPLES: Final = 16_384
+#: Input on both sides of a span that the resampler's filter reaches over, in samples of the lower of the two rates.
+FILTER_REACH: Final = 64
+
+
+class Block(NamedTuple):
+    """Some neighbouring samples of a track, mono, at the rate of the file."""
+
+    rate_hz: int
+    samples: Samples
+
+
+class SampleRepair:
+    """Sets samples that are no numbers to zero, and remembers that there were any."""
+
+    def __init__(self) -> None:
+        self.found_non_finite = False
+
+    def __call__(self, samples: Samples) -> Samples:
+        """Repair the samples where needed."""
+        if np.isfinite(samples).all():
+            return samples
+        self.found_non_finite = True
+        return np.where(np.isfinite(samples), samples, np.float32(0.0))
+
+
+def channel_mean(frame: av.AudioFrame) -> Samples:
+    """Average the channels of one decoded frame, as float32 where 1 is full scale.
+
+    libav's own mono mix is 3 dB louder for stereo and weighs the channels of other layouts, so it is not used.
+    """
+    planar = frame.format.is_planar
+    dtype, offset, full_scale = _FORMATS[frame.format.name.removesuffix("p")]
+    channels = frame.layout.nb_channels
+    count = frame.samples
+    # A frame of wide integers is summed in float64, so that 24 bits lose nothing.
+    narrow = dtype in (np.dtype("f4"), np.dtype("i2"), np.dtype("u1"))
+    work: Any = np.float32 if narrow else np.float64
+    total: npt.NDArray[Any]
+    if planar:
+        total = _plane_samples(frame.planes[0], dtype, count).astype(work)
+        for plane in frame.planes[1:channels]:
+            total += _plane_samples(plane, dtype, count)
+    else:
+        packed = _plane_samples(frame.planes[0], dtype, count * channels).reshape(count, channels)
+        total = packed.sum(axis=1, dtype=work) if channels > 1 else packed[:, 0].astype(work)
+    if channels > 1:
+        total /= channels
+    if full_scale != 1.0:
+        total = (total - offset) / full_scale
+    with np.errstate(over="ignore") if work is np.float64 else contextlib.nullcontext():
+        return total.astype(np.float32, copy=False)
+
+
+def _plane_samples(plane: Any, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
+    return np.frombuffer(plane, dtype=dtype, count=count)
+
+
+class MonoResampler:
+    """Changes the rate of mono blocks with libswresample; sample 0 of the output lies at sample 0 of the input."""
+
+    def __init__(self, rate_in_hz: int, rate_out_hz: int) -> None:
+        self._rates = rate_in_hz, rate_out_hz
+        self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate_out_hz)
+        self._taken = self._given = 0
+
+    def push(self, samples: Samples) -> Samples:
+        """Take more samples in and give those that are ready."""
+        if self._rates[0] == self._rates[1] or not samples.size:
+            return samples
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[np.newaxis, :]), format="fltp", layout="mono")
+        frame.sample_rate = self._rates[0]
+        self._taken += samples.size
+        return self._collect(frame)
+
+    def flush(self) -> Samples:
+        """Give the last samples; their sum is then the input's number times the ratio of the rates, rounded."""
+        if self._rates[0] == self._rates[1] or not self._taken:
+            return np.zeros(0, np.float32)
+        given = self._given
+        rest = self._collect(None)
+        wanted = round(self._taken * self._rates[1] / self._rates[0]) - given
+        return rest[:wanted] if rest.size >= wanted else np.pad(rest, (0, wanted - rest.size))
+
+    def _collect(self, frame: av.AudioFrame | None) -> Samples:
+        parts = [_plane_samples(f.planes[0], np.dtype("f4"), f.samples) for f in self._resampler.resample(frame)]
+        out = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        self._given += out.size
+        return out
+
+
+def resampled(blocks: Iterable[Block], rate_hz: int, repair: SampleRepair) -> Iterator[Samples]:
+    """Bring the blocks to ``rate_hz``, finite; a block of another rate than the one before starts a new resampler."""
+    resampler = MonoResampler(rate_hz, rate_hz)
+    rate_in_hz = rate_hz
+    pending: list[Samples] = []
+    pending_samples = 0
+    for block in blocks:
+        if block.rate_hz != rate_in_hz:
+            yield repair(resampler.push(repair(_join(pending))))
+            yield repair(resampler.flush())
+            resampler, rate_in_hz = MonoResampler(block.rate_hz, rate_hz), block.rate_hz
+            pending, pending_samples = [], 0
+        pending.append(block.samples)
+        pending_samples += block.samples.size
+        if pending_samples * rate_hz >= _BATCH_SAMPLES * rate_in_hz:
+            yield repair(resampler.push(repair(_join(pending))))
+            pending, pending_samples = [], 0
+    yield repair(resampler.push(repair(_join(pending))))
+    yield repair(resampler.flush())
+
+
+def resample_span(samples: Samples, rate_in_hz: int, rate_out_hz: int) -> Samples:
+    """Bring one span of samples to another rate."""
+    resampler = MonoResampler(rate_in_hz, rate_out_hz)
+    return np.concatenate([resampler.push(samples), resampler.flush()])
+
+
+def common_grid(rate_in_hz: int, rate_out_hz: int) -> tuple[int, int]:
+    """Return the least numbers of samples, at both rates, that last equally long: spans on this grid keep the phase."""
+    divisor = math.gcd(rate_in_hz, rate_out_hz)
+    return rate_in_hz // divisor, rate_out_hz // divisor
+
+
+def peak_dbfs(samples: Samples) -> float:
+    """Measure the largest magnitude after the mean is taken off, in dB re full scale, at least -200."""
+    if not samples.size:
+        return -200.0
+    centred = samples.astype(np.float64) - float(samples.mean(dtype=np.float64))
+    peak = float(np.abs(centred).max())
+    return max(-200.0, 20.0 * math.log10(peak)) if peak > 0 else -200.0
+
+
+def _join(parts: list[Samples]) -> Samples:
+    if not parts:
+        return np.zeros(0, np.float32)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
