@@ -97,7 +97,7 @@ def remux(source: Path, target: Path, repeat: int = 1, **options: str) -> Path:
                 stream = stream or out.add_stream_from_template(audio)
                 end = 0
                 for packet in container.demux(audio):
-                    if packet.dts is None:
+                    if packet.dts is None or (offset and packet.dts < 0):
                         continue
                     end = max(end, packet.pts + (packet.duration or 0))
                     packet.pts += offset

@@ -1,0 +1,148 @@
+"""Audio that is missing, forbidden, empty, too large or out of reach: each with its own type."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tests.transforms.shelf_filesystem import SHELF
+from transforms.audio_sources import AudioRoot, AudioSourceError, identify, local_copy
+from transforms.records import ErrorType
+
+
+def cause(uri: str, root: AudioRoot) -> ErrorType:
+    """The typed cause that both ways in give; the message shows the value and no folder of the machine."""
+    with pytest.raises(AudioSourceError) as from_copy, local_copy(uri, root):
+        pass
+    if from_copy.value.error_type is not ErrorType.EMPTY_AUDIO:
+        with pytest.raises(AudioSourceError) as from_identify:
+            identify(uri, root)
+        assert from_copy.value.error_type is from_identify.value.error_type
+        assert from_copy.value.message == from_identify.value.message
+    if not uri.startswith(root.root):
+        assert root.root not in from_copy.value.message
+    assert from_copy.value.message.isascii() or uri.isprintable()
+    return from_copy.value.error_type
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> AudioRoot:
+    (tmp_path / "root" / "sub").mkdir(parents=True)
+    (tmp_path / "root-2").mkdir()
+    (tmp_path / "root-2" / "a.mp3").write_bytes(b"x")
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    (tmp_path / "root" / "a.mp3").write_bytes(b"x")
+    return AudioRoot(str(tmp_path / "root"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "../a.mp3",
+        "sub/../../a.mp3",
+        "sub/../a.mp3",
+        "../root-2/a.mp3",
+        "..",
+        "/etc/passwd",
+        "//etc/passwd",
+        "file:///etc/passwd",
+        "http://localhost/a.mp3",
+        "https://localhost/a.mp3",
+        "gs://bucket/a.mp3",
+        "s3://bucket/a.mp3",
+        "concat://a.mp3",
+        "",
+        "a\0.mp3",
+        "a\ud800.mp3",
+    ],
+)
+def test_ways_out_of_the_root(root: AudioRoot, uri: str) -> None:
+    assert cause(uri, root) is ErrorType.PATH_NOT_ALLOWED
+
+
+def test_an_absolute_path_is_refused_even_into_the_root(root: AudioRoot) -> None:
+    assert cause(f"{root.root}/a.mp3", root) is ErrorType.PATH_NOT_ALLOWED
+
+
+def test_links_out_of_the_root(root: AudioRoot, tmp_path: Path) -> None:
+    (Path(root.root) / "file.mp3").symlink_to(tmp_path / "a.mp3")
+    (Path(root.root) / "folder").symlink_to(tmp_path / "root-2")
+    (Path(root.root) / "hop").symlink_to("folder")
+    (Path(root.root) / "gone.mp3").symlink_to(tmp_path / "none.mp3")
+    for uri in ("file.mp3", "folder/a.mp3", "hop/a.mp3", "gone.mp3"):
+        assert cause(uri, root) is ErrorType.PATH_NOT_ALLOWED
+
+
+def test_percent_encoding_is_not_a_way_out(root: AudioRoot) -> None:
+    for uri in ("%2e%2e/a.mp3", "..%2fa.mp3", "%2Fetc%2Fpasswd"):
+        assert cause(uri, root) is ErrorType.MISSING_AUDIO
+
+
+def test_what_is_not_there(root: AudioRoot) -> None:
+    loop = Path(root.root) / "loop"
+    loop.symlink_to(loop)
+    for uri in ("none.mp3", "none/a.mp3", "a.mp3/b.mp3", "x" * 300, "loop"):
+        assert cause(uri, root) is ErrorType.MISSING_AUDIO
+
+
+def test_what_is_no_plain_file(root: AudioRoot) -> None:
+    os.mkfifo(Path(root.root) / "pipe.mp3")  # opening it the plain way would wait for ever
+    for uri in ("sub", "sub/", ".", "pipe.mp3"):
+        assert cause(uri, root) is ErrorType.UNREADABLE_AUDIO
+
+
+def test_an_empty_file(root: AudioRoot) -> None:
+    (Path(root.root) / "empty.mp3").write_bytes(b"")
+    with pytest.raises(AudioSourceError) as caught:
+        identify("empty.mp3", root)
+    assert caught.value.error_type is ErrorType.EMPTY_AUDIO
+
+
+def test_a_file_that_is_too_large(root: AudioRoot) -> None:
+    (Path(root.root) / "b.mp3").write_bytes(bytes(101))
+    small = AudioRoot(root.root, max_file_bytes=100)
+    assert cause("b.mp3", small) is ErrorType.AUDIO_TOO_LARGE
+    (Path(root.root) / "b.mp3").write_bytes(bytes(100))
+    assert identify("b.mp3", small).size_bytes == 100
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(root: AudioRoot) -> None:
+    (Path(root.root) / "a.mp3").chmod(0)
+    assert cause("a.mp3", root) is ErrorType.STORAGE_ERROR
+
+
+def test_a_local_file_that_cannot_be_read(root: AudioRoot) -> None:
+    """``/proc/self/mem`` opens, and gives an input/output error at its start: a failing disk in every respect."""
+    if not Path("/proc/self/mem").exists():
+        pytest.skip("needs /proc")
+    with pytest.raises(AudioSourceError) as caught:
+        identify("/proc/self/mem", AudioRoot(root.root, allow_outside_root=True))
+    assert caught.value.error_type is ErrorType.STORAGE_ERROR
+
+
+def test_remote_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.audio_sources._RETRY_WAITS_S", (0.0, 0.0))
+    monkeypatch.setitem(SHELF.files, "shelf://box/music/a.mp3", bytes(200))
+    monkeypatch.setitem(SHELF.files, "shelf://box/b.mp3", bytes(200))
+    monkeypatch.setitem(SHELF.files, "shelf://box/music/empty.mp3", b"")
+    root = AudioRoot("shelf://box/music", max_file_bytes=150)
+    assert cause("none.mp3", root) is ErrorType.MISSING_AUDIO
+    assert cause("a.mp3", root) is ErrorType.AUDIO_TOO_LARGE
+    for uri in ("../b.mp3", "shelf://box/b.mp3", "shelf://box/music/../b.mp3", "/b.mp3", "gs://box/music/a.mp3"):
+        assert cause(uri, root) is ErrorType.PATH_NOT_ALLOWED
+    with pytest.raises(AudioSourceError) as caught:
+        identify("empty.mp3", root)
+    assert caught.value.error_type is ErrorType.EMPTY_AUDIO
+    for where in ("size", "open"):
+        monkeypatch.setattr(SHELF, "failures", {where: 99, "exists": 99})
+        assert cause("a.mp3", AudioRoot("shelf://box/music")) is ErrorType.STORAGE_ERROR
+
+
+def test_the_error_survives_the_way_between_processes() -> None:
+    error = AudioSourceError(ErrorType.MISSING_AUDIO, "There is no file.")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.error_type, again.message) == (error.error_type, error.message)

@@ -1,0 +1,159 @@
+"""The Beam stages as a whole, on the in-process runner."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pytest
+
+from models.audio_decoding import decode_windows
+from models.window_records import DecodePlan
+from tests.audio_files import chirp, write_audio
+from tests.transforms.kept_elements import counters_of, distributions_of, run_and_keep
+from transforms import decode_audio
+from transforms.audio_sources import AudioRoot
+from transforms.decode_audio import DEAD_LETTERS, SUMMARIES, DecodeAudio, IdentifyAudio
+from transforms.decoder_pool import DecodeSettings, close_shared_pools, shared_pool
+from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
+
+PLAN = DecodePlan(window_s=1.0)
+SETTINGS = DecodeSettings(
+    processes=2,
+    timeout_s=5,
+    cpu_limit_s=4,
+    memory_limit_mb=128,
+    child_module="tests.transforms.faulty_decoder_child",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pools() -> Iterator[None]:
+    yield
+    close_shared_pools()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i in range(9):
+        write_audio(tmp_path / f"{i}", chirp(1.0 + i, 16_000), 16_000, "wav16")
+    return tmp_path
+
+
+def row(name: str) -> CatalogRow:
+    return CatalogRow(track_id=f"t-{name}", audio_uri=name, title="ü", tally=RowTally.of_place(name))
+
+
+def test_identify(folder: Path) -> None:
+    shutil.copy(folder / "1.wav", folder / "copy.wav")
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "large.wav").write_bytes(bytes(999_999))
+    names = ["1.wav", "copy.wav", "2.wav", "empty.wav", "none.wav", "../x.wav", "large.wav"]
+    transform = IdentifyAudio(AudioRoot(str(folder), max_file_bytes=500_000))
+    kept, result = run_and_keep(transform, [row(name) for name in names], "identified", DEAD_LETTERS)
+    expected = {
+        (hashlib.sha256((folder / name).read_bytes()).hexdigest(), row(name)) for name in ("1.wav", "copy.wav", "2.wav")
+    }
+    assert set(kept["identified"]) == expected
+    letters: dict[str | None, DeadLetter] = {letter.track_id: letter for letter in kept[DEAD_LETTERS]}
+    assert {track_id: letter.error_type for track_id, letter in letters.items()} == {
+        "t-empty.wav": ErrorType.EMPTY_AUDIO,
+        "t-none.wav": ErrorType.MISSING_AUDIO,
+        "t-../x.wav": ErrorType.PATH_NOT_ALLOWED,
+        "t-large.wav": ErrorType.AUDIO_TOO_LARGE,
+    }
+    letter = letters["t-none.wav"]
+    assert json.loads(letter.catalog_row) == {"track_id": "t-none.wav", "audio_uri": "none.wav", "title": "ü"}
+    assert (letter.stage, letter.tally) == (Stage.AUDIO, RowTally.of_place("none.wav"))
+    assert "'none.wav'" in letter.message
+    assert counters_of(result, "IdentifyAudio") == {
+        "rows_identified": 3,
+        **{f"rows_{kind}": 1 for kind in ("empty_audio", "missing_audio", "path_not_allowed", "audio_too_large")},
+    }
+    size = distributions_of(result, "IdentifyAudio")["audio_bytes"]
+    assert (size.count, size.min) == (3, (folder / "1.wav").stat().st_size)
+
+
+def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> None:
+    pairs = [(f"sha-{i}", f"{i}.wav") for i in range(9)]
+    kept, result = run_and_keep(DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN), pairs, "windows", SUMMARIES)
+    summaries = dict(kept[SUMMARIES])
+    assert len(kept[SUMMARIES]) == len(summaries) == 9
+    assert Counter(sha for sha, _ in kept["windows"]) == {sha: summary.windows for sha, summary in summaries.items()}
+    for i in range(9):
+        expected = list(decode_windows(str(folder / f"{i}.wav"), PLAN))
+        found = [window for sha, window in kept["windows"] if sha == f"sha-{i}"]
+        assert [w.start_s for w in found] == [w.start_s for w in expected]
+        assert all(np.array_equal(a.samples, b.samples) for a, b in zip(found, expected, strict=True))
+        assert summaries[f"sha-{i}"].duration_s == 1.0 + i
+    assert counters_of(result, "DecodeAudio") == {"files": 9, "windows": len(kept["windows"])}
+    distributions = distributions_of(result, "DecodeAudio")
+    assert distributions["decoded_audio_msec"].sum == 1000 * len(kept["windows"])
+    assert distributions["decode_msec"].count == 9
+
+
+def test_bad_files_cost_themselves_alone(folder: Path) -> None:
+    for fault in ("segfault", "sleep", "bomb"):
+        shutil.copy(folder / "3.wav", folder / f"{fault}-.wav")
+    (folder / "garbage.mp3").write_bytes(np.random.default_rng(0).bytes(50_000))
+    names = [f"{i}.wav" for i in range(9)]
+    bad = {
+        "segfault-.wav": "decoder_crash",
+        "sleep-.wav": "decode_timeout",
+        "bomb-.wav": "decoder_out_of_memory",
+        "garbage.mp3": "unreadable_audio",
+        "none.wav": "missing_audio",  # removed since it was identified
+    }
+    pairs = [(name, name) for name in (*list(bad)[:2], *names, *list(bad)[2:])]
+    kept, result = run_and_keep(DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN), pairs, "windows", SUMMARIES)
+    errors = {name: summary.error_type for name, summary in kept[SUMMARIES]}
+    assert errors == bad | dict.fromkeys(names)
+    assert len(kept[SUMMARIES]) == len(pairs)
+    assert Counter(name for name, _ in kept["windows"]) == {
+        name: summary.windows for name, summary in kept[SUMMARIES] if summary.windows
+    }
+    counters = counters_of(result, "DecodeAudio")
+    assert {name: value for name, value in counters.items() if name.startswith("files_")} == {
+        f"files_{error_type}": 1 for error_type in bad.values()
+    }
+    assert counters["decoder_processes_lost"] == 4  # the crash is tried with both decoders
+
+
+def test_no_more_tracks_in_flight_than_twice_the_processes(folder: Path) -> None:
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder)), SETTINGS, PLAN)
+    fn.setup()
+    fn.start_bundle()
+    summaries = 0
+    for i in range(9):
+        for output in fn.process((f"{i}", f"{i}.wav")):
+            assert len(fn._in_flight.tasks) <= 2 * SETTINGS.process_count
+            summaries += isinstance(output, beam.pvalue.TaggedOutput)
+        assert len(fn._in_flight.tasks) < 2 * SETTINGS.process_count
+    summaries += sum(isinstance(output, beam.pvalue.TaggedOutput) for output in fn.finish_bundle())
+    assert summaries == 9
+    assert not fn._in_flight.tasks
+    fn.teardown()
+
+
+def test_a_failed_bundle_leaves_no_track_behind(folder: Path) -> None:
+    """Beam drops the instance; whatever it had in flight must not hold a decoder up."""
+    plan = DecodePlan(window_s=0.05, coverage="full")  # more windows than a queue holds
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder)), SETTINGS, plan)
+    fn.setup()
+    fn.start_bundle()
+    for i in range(3):
+        list(zip(range(3), fn.process((f"{i}", "8.wav")), strict=False))
+    tasks = [task for _, task in fn._in_flight.tasks]
+    gone = weakref.ref(fn)
+    del fn
+    assert gone() is None
+    assert all(task._cancelled.is_set() for task in tasks)
+    after = shared_pool(SETTINGS, plan).submit(str(folder / "0.wav"))
+    assert len(list(after.windows())) == 20

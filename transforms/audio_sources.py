@@ -1,0 +1,253 @@
+"""From a catalog's ``audio_uri`` to bytes: which file it means, whether it may be read, its sha256, a local copy.
+
+Local files are read as they are; ``gs://``, ``s3://`` and whatever else Beam knows go through its file systems, which
+are imported only when the audio root is one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+import re
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Final, TypeVar
+
+from transforms.records import ErrorType
+
+_SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_CHUNK_BYTES: Final = 1 << 20
+#: Waits before the second and third attempt at a remote file, in seconds.
+_RETRY_WAITS_S: Final = (0.5, 2.0)
+_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_T = TypeVar("_T")
+
+
+class AudioSourceError(Exception):
+    """The audio of a row cannot be had: the typed cause, and a sentence that names the ``audio_uri``."""
+
+    def __init__(self, error_type: ErrorType, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.error_type, self.message)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AudioRoot:
+    """Where audio lies, and what may be read of it.
+
+    Attributes
+    ----------
+    root
+        A local folder, or a URI such as ``gs://bucket/folder``.
+    allow_outside_root
+        Whether an ``audio_uri`` may lead out of it (absolute, through ``..``, a symbolic link or another scheme).
+    max_file_bytes
+        A larger file is ``audio_too_large``.
+    """
+
+    root: str
+    allow_outside_root: bool = False
+    max_file_bytes: int = 4 << 30
+
+    def resolve(self, audio_uri: str) -> str:
+        """Give the local path or the URI that an ``audio_uri`` means; percent signs are plain characters.
+
+        Raises
+        ------
+        AudioSourceError
+            ``path_not_allowed``.
+        """
+        if not audio_uri or "\0" in audio_uri:
+            raise _not_allowed(audio_uri, "it is no path")
+        root_scheme, scheme = _SCHEME.match(self.root), _SCHEME.match(audio_uri)
+        if not self.allow_outside_root:
+            self._check_words(audio_uri, bool(root_scheme), bool(scheme))
+        if scheme:
+            return audio_uri[len("file://") :] if scheme[1].lower() == "file" else audio_uri
+        if root_scheme and root_scheme[1].lower() != "file":
+            return audio_uri if audio_uri.startswith("/") else f"{self.root.rstrip('/')}/{audio_uri}"
+        folder = self.root[len("file://") :] if root_scheme else self.root
+        path = str(Path(folder) / audio_uri)
+        if not self.allow_outside_root:
+            _check_links(folder, path, audio_uri)
+        return path
+
+    def _check_words(self, audio_uri: str, remote_root: bool, has_scheme: bool) -> None:
+        if has_scheme and not (remote_root and audio_uri.startswith(self.root.rstrip("/") + "/")):
+            raise _not_allowed(audio_uri, "it lies outside the audio root")
+        if audio_uri.startswith("/"):
+            raise _not_allowed(audio_uri, "it is absolute, and the audio root is all that may be read")
+        if ".." in PurePosixPath(audio_uri).parts:
+            raise _not_allowed(audio_uri, "it has '..' in it")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AudioIdentity:
+    """What identifies a file's audio: the sha256 of its bytes, 64 hexadecimal digits, and their number."""
+
+    sha256: str
+    size_bytes: int
+
+
+def identify(audio_uri: str, root: AudioRoot) -> AudioIdentity:
+    """Read the whole file once, in bounded memory.
+
+    Raises
+    ------
+    AudioSourceError
+        ``path_not_allowed``, ``missing_audio``, ``unreadable_audio`` (no plain file), ``empty_audio``,
+        ``audio_too_large`` or ``storage_error``.
+    """
+
+    def attempt() -> AudioIdentity:
+        digest = hashlib.sha256()
+        size = 0
+        with _open(place, audio_uri, root) as file:
+            for chunk in _chunks(file, audio_uri, root):
+                digest.update(chunk)
+                size += len(chunk)
+        if not size:
+            raise AudioSourceError(ErrorType.EMPTY_AUDIO, f"The file {_shown(audio_uri)} has 0 bytes.")
+        return AudioIdentity(digest.hexdigest(), size)
+
+    place = root.resolve(audio_uri)
+    return _retried(attempt, place, audio_uri)
+
+
+@contextlib.contextmanager
+def local_copy(audio_uri: str, root: AudioRoot) -> Iterator[str]:
+    """Give the path of a local file with the audio; of a remote one a copy that is removed at the end.
+
+    Raises
+    ------
+    AudioSourceError
+        As :func:`identify`.
+    """
+    place = root.resolve(audio_uri)
+    if not _is_remote(place):
+        with _open(place, audio_uri, root):
+            pass
+        yield place
+        return
+    suffix = re.sub(r"[^A-Za-z0-9.]", "", PurePosixPath(audio_uri).suffix)[:8]
+    with tempfile.TemporaryDirectory(prefix="audio-") as folder:
+        copy = Path(folder) / f"audio{suffix}"
+
+        def attempt() -> None:
+            with _open(place, audio_uri, root) as file, copy.open("wb") as out:
+                for chunk in _chunks(file, audio_uri, root):
+                    out.write(chunk)
+
+        _retried(attempt, place, audio_uri)
+        yield str(copy)
+
+
+def _is_remote(place: str) -> bool:
+    return _SCHEME.match(place) is not None
+
+
+@contextlib.contextmanager
+def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[BinaryIO]:
+    if _is_remote(place):
+        from apache_beam.io.filesystem import CompressionTypes
+        from apache_beam.io.filesystems import FileSystems
+
+        file_system = FileSystems.get_filesystem(place)
+        _check_size(int(file_system.size(place)), audio_uri, root)
+        with file_system.open(place, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
+            yield remote
+        return
+    try:
+        # A named pipe would block here for ever without O_NONBLOCK; for a plain file it means nothing.
+        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        raise _from_os_error(error, audio_uri) from None
+    status = os.fstat(descriptor)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no plain file"
+            raise AudioSourceError(ErrorType.UNREADABLE_AUDIO, f"The audio {_shown(audio_uri)} is {kind}.")
+        _check_size(status.st_size, audio_uri, root)
+        stack.pop_all()
+        with os.fdopen(descriptor, "rb", buffering=0) as local:
+            yield local
+
+
+def _chunks(file: BinaryIO, audio_uri: str, root: AudioRoot) -> Iterator[bytes]:
+    size = 0
+    while chunk := file.read(_CHUNK_BYTES):
+        size += len(chunk)
+        _check_size(size, audio_uri, root)  # a file may grow, and a store may state no size
+        yield chunk
+
+
+def _check_size(size_bytes: int, audio_uri: str, root: AudioRoot) -> None:
+    if size_bytes > root.max_file_bytes:
+        message = f"The file {_shown(audio_uri)} is larger than the limit of {root.max_file_bytes} bytes."
+        raise AudioSourceError(ErrorType.AUDIO_TOO_LARGE, message)
+
+
+def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
+    """Attempt it once on a local file, and a few times on a remote one."""
+    waits = _RETRY_WAITS_S if _is_remote(place) else ()
+    for wait_s in (*waits, None):
+        try:
+            return attempt()
+        except AudioSourceError:
+            raise
+        except Exception as error:  # a store's client raises what it likes
+            if _is_remote(place) and _is_missing(place):
+                raise AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.") from None
+            if wait_s is None:
+                raise _from_os_error(error, audio_uri) from error
+            time.sleep(wait_s)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_missing(place: str) -> bool:
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        return not FileSystems.get_filesystem(place).exists(place)
+    except Exception:
+        return False  # the store is not to be reached: that is no answer
+
+
+def _from_os_error(error: Exception, audio_uri: str) -> AudioSourceError:
+    shown = _shown(audio_uri)
+    if isinstance(error, ValueError):  # characters that no file name can have
+        return _not_allowed(audio_uri, "it is no path")
+    if isinstance(error, OSError) and error.errno in _NOT_THERE:
+        return AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {shown}.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return AudioSourceError(ErrorType.STORAGE_ERROR, f"The file {shown} cannot be read: {reason}.")
+
+
+def _check_links(folder: str, path: str, audio_uri: str) -> None:
+    try:
+        real_root, real_path = os.path.realpath(folder), os.path.realpath(path)
+    except (OSError, ValueError):
+        raise _not_allowed(audio_uri, "it is no path") from None
+    if os.path.commonpath([real_root, real_path]) != real_root:
+        raise _not_allowed(audio_uri, "a symbolic link leads out of the audio root")
+
+
+def _not_allowed(audio_uri: str, reason: str) -> AudioSourceError:
+    return AudioSourceError(ErrorType.PATH_NOT_ALLOWED, f"The audio_uri {_shown(audio_uri)} is not read: {reason}.")
+
+
+def _shown(audio_uri: str) -> str:
+    """Quote a catalog's value, in ASCII and cut to a readable length."""
+    text = audio_uri if len(audio_uri) <= 200 else audio_uri[:199] + "\u2026"
+    return repr(text.encode("utf-8", "replace").decode("utf-8"))
