@@ -7,13 +7,17 @@ BIN    := $(VENV)/bin
 # Byte-compiling TensorFlow at install time takes longer than compiling what is imported.
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
 
-.PHONY: run test lint format types docs bench train clean
+.PHONY: run test test-kill lint format types docs bench train clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The real job under kill -9, a reader polling meanwhile: about two minutes.
+test-kill: $(VENV)/.test
+	$(BIN)/python -m pytest tests/kill
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

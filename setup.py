@@ -32,6 +32,7 @@ setup(
         "train": ["tensorflow-io==0.37.1"],
         "dev": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "hypothesis>=6",
             "librosa>=0.11,<0.12",
             "ruff>=0.9",
