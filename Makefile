@@ -41,15 +41,16 @@ clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 $(VENV)/.venv:
-	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 12) else f"Earmark needs Python 3.11 or 3.12, {sys.executable} is {sys.version.split()[0]}; run: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 12) else f"Earmark needs Python 3.11 or 3.12, {sys.executable} is {sys.version.split()[0]}; run: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
 $(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
 	@echo 'Installing Apache Beam, TensorFlow and the audio libraries into $(VENV) (a few minutes the first time) ...'
-	$(PIP) -e .
-	touch $@
+	@$(PIP) -e .
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) -e '.[train,dev]'
-	touch $@
+	@echo 'Installing the test tools ...'
+	@$(PIP) -e '.[train,dev]'
+	@touch $@

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pathlib
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -16,10 +15,6 @@ from models.window_records import DecodedWindow, WindowPrediction
 
 if TYPE_CHECKING:
     from models.saved_model import EarmarkModel
-
-
-# Beam 2.77 warns at every model load when an optional import of its own fails; it means one of its metrics, no more.
-logging.getLogger().addFilter(lambda record: not record.getMessage().startswith("Resource module is not available"))
 
 
 class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "EarmarkModel"]):
@@ -104,6 +99,8 @@ def copy_model_folder(source: str, destination: str) -> None:
 
     source = source.rstrip("/")
     for metadata in FileSystems.match([f"{source}/**"])[0].metadata_list:
+        if metadata.path.endswith("/"):  # an empty object that some tools make for a folder
+            continue
         target = pathlib.Path(destination) / metadata.path[len(source) + 1 :]
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileSystems.open(metadata.path) as remote, target.open("wb") as local:
