@@ -66,11 +66,16 @@ class RemoteStorage:
             stream.write(data)
 
     def list_files(self, folder: str) -> dict[str, int]:
-        """List the files that stand in ``folder`` itself, name to size in bytes; empty when there is none."""
+        """List the files that stand in ``folder`` itself, name to size in bytes; empty when there is none.
+
+        The empty object ``<folder>/`` that some tools make for a folder is none of them: to delete it by that name
+        would delete all that is in the folder.
+        """
         return {
             metadata.path.rsplit("/", 1)[-1]: metadata.size_in_bytes
             for match in FileSystems.match([self.full_path(folder) + "/*"])
             for metadata in match.metadata_list
+            if not metadata.path.endswith("/")
         }
 
     def list_successes(self, table: str) -> list[str]:
