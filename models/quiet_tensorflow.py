@@ -13,7 +13,8 @@ from typing import Final
 #: Lines that TensorFlow writes before its own log level counts, and which no setting turns off.
 _CHATTER: Final = re.compile(
     rb"^(?:WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(?:oneDNN custom operations|"
-    rb"cpu_feature_guard|computation_placer|cud[a-z_]+\.cc|gpu_device\.cc|port\.cc)|To enable the following instructions)"
+    rb"cpu_feature_guard|computation_placer|cud[a-z_]+\.cc|gpu_device\.cc|port\.cc)|"
+    rb"To enable the following instructions)"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from models.calibration import Calibration
 from models.errors import UserError
+from models.quiet_tensorflow import quiet_tensorflow
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES, TAXONOMY_VERSION
 
 METADATA_FILE: Final = "earmark_model.json"
@@ -199,13 +201,6 @@ class EarmarkModel:
         return {name: value.numpy() for name, value in outputs.items()}
 
 
-def quieten_tensorflow() -> None:
-    """Silence TensorFlow's start-up messages; works only before its first import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-
-
 def load_model(folder: str | os.PathLike[str], threads: int | None = None) -> EarmarkModel:
     """Load a model folder.
 
@@ -226,23 +221,21 @@ def load_model(folder: str | os.PathLike[str], threads: int | None = None) -> Ea
     metadata = check_model_folder(folder)
     if not (pathlib.Path(folder) / "saved_model.pb").is_file():
         raise UserError(f"model folder {folder}: holds no saved_model.pb; give a folder that train_classifier wrote.")
-    quieten_tensorflow()
-    import contextlib
+    with quiet_tensorflow():
+        import tensorflow as tf
 
-    import tensorflow as tf
-
-    if threads is not None:
-        # TensorFlow refuses once it has started.
-        with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-    try:
-        loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(
-            f"model folder {folder}: its SavedModel cannot be loaded ({reason}); train the model again."
-        ) from error
+        if threads is not None:
+            # TensorFlow refuses once it has started.
+            with contextlib.suppress(RuntimeError):
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(1)
+        try:
+            loaded = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(
+                f"model folder {folder}: its SavedModel cannot be loaded ({reason}); train the model again."
+            ) from error
     if SIGNATURE not in loaded.signatures:
         raise UserError(
             f"model folder {folder}: has the signatures {sorted(loaded.signatures)}, but {SIGNATURE!r} is expected."

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from models.errors import UserError
 from models.labels_of_corpus import Recording, read_manifest
-from models.saved_model import METADATA_FILE, load_model, quieten_tensorflow
+from models.quiet_tensorflow import quiet_tensorflow
+from models.saved_model import METADATA_FILE, load_model
 from models.training_config import TrainingConfig, read_training_config
 from pipelines.command_line import ArgumentParser, exit_status
 
@@ -79,8 +80,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Train, export, measure on the dev split, and write the report; return the exit status."""
     options = parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    quieten_tensorflow()
-    from models.training_job import train_model
+    with quiet_tensorflow():
+        from models.training_job import train_model
 
     report = train_model(
         options.recordings, options.data_sha256, options.output, options.work, options.teacher, options.config

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from models.quiet_tensorflow import quiet_tensorflow
 from models.window_records import DecodedWindow, WindowPrediction
 
 if TYPE_CHECKING:
@@ -45,9 +44,8 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "Earmark
         from models.saved_model import load_model
 
         if "://" not in self._model_folder:
-            with quiet_tensorflow():
-                return load_model(self._model_folder, threads=self._threads)
-        with quiet_tensorflow(), tempfile.TemporaryDirectory(prefix="earmark-model-") as folder:
+            return load_model(self._model_folder, threads=self._threads)
+        with tempfile.TemporaryDirectory(prefix="earmark-model-") as folder:
             copy_model_folder(self._model_folder, folder)
             return load_model(folder, threads=self._threads)
 
