@@ -56,11 +56,11 @@ class DecodeSettings(pydantic.BaseModel):
         The module that is run as the decoder process.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     processes: int = pydantic.Field(default=0, ge=0, le=64)
-    timeout_s: float = pydantic.Field(default=300.0, gt=0)
-    cpu_limit_s: float = pydantic.Field(default=240.0, ge=1)
+    timeout_s: float = pydantic.Field(default=600.0, gt=0)
+    cpu_limit_s: float = pydantic.Field(default=300.0, ge=1)
     memory_limit_mb: int = pydantic.Field(default=384, ge=64)
     max_file_bytes: int = pydantic.Field(default=4 << 30, ge=1)
     tracks_per_process: int = pydantic.Field(default=500, ge=1)
