@@ -7,7 +7,10 @@ BIN    := $(VENV)/bin
 # Byte-compiling TensorFlow at install time takes longer than compiling what is imported.
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
 
-.PHONY: run test test-kill lint format types docs bench train clean
+# With it set, every start would compile TensorFlow and Beam anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test test-kill test-gcs lint format types docs bench train clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
@@ -18,6 +21,10 @@ test: $(VENV)/.test
 # The real job under kill -9, a reader polling meanwhile: about two minutes.
 test-kill: $(VENV)/.test
 	$(BIN)/python -m pytest tests/kill
+
+# The main job with catalog, audio, model and output on an emulated Cloud Storage on loopback: about a minute.
+test-gcs: $(VENV)/.test-gcs
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/gcs
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -53,4 +60,9 @@ $(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
 $(VENV)/.test: $(VENV)/.run
 	@echo 'Installing the test tools ...'
 	@$(PIP) -e '.[train,dev]'
+	@touch $@
+
+$(VENV)/.test-gcs: $(VENV)/.test
+	@echo 'Installing the Google Cloud libraries and the emulator of Cloud Storage ...'
+	@$(PIP) -e '.[gcp,emulator]'
 	@touch $@

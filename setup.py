@@ -40,6 +40,8 @@ setup(
             "types-PyYAML",
             "setuptools>=75",
         ],
+        # make test-gcs, beside gcp.
+        "emulator": ["gcp-storage-emulator>=2026.7.19"],
     },
     entry_points={
         "console_scripts": [

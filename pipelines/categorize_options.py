@@ -18,6 +18,7 @@ from models.saved_model import ModelMetadata, check_model_folder, shipped_model_
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
 from pipelines.job_config import JobConfig, load_config
+from transforms.catalog_bigquery import require_google_credentials
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 
 _DESCRIPTION = """\
@@ -214,6 +215,7 @@ def _check_output(output: str) -> None:
         raise UserError("--output '': is empty; give a folder.")
     _check_scheme("--output", output)
     if "://" in output:
+        _check_bucket("--output", output)
         return
     path = pathlib.Path(output)
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
@@ -223,8 +225,27 @@ def _check_output(output: str) -> None:
         raise UserError(f"--output {output}: {existing} cannot be written to; give a folder that can.")
 
 
+def _check_bucket(flag: str, folder: str) -> None:
+    """Refuse a folder on an object store whose bucket cannot be listed."""
+    if not folder.startswith(("gs://", "s3://")):
+        return
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        FileSystems.match([f"{folder.rstrip('/')}/.locks/*"])
+    except Exception as error:  # a storage client's own errors have no common class
+        cause = error
+        while details := getattr(cause, "exception_details", None):  # Beam wraps them, by path
+            cause = next(iter(details.values()))
+        reason = " ".join(str(cause).split())[:300]
+        raise UserError(
+            f"{flag} {folder}: cannot be listed ({reason}); name a bucket that exists and that these credentials may "
+            "read and write."
+        ) from error
+
+
 def _check_scheme(flag: str, path: str) -> None:
-    """Refuse a path on a file system that Beam here does not have."""
+    """Refuse a path on a file system that Beam here does not have, or that nobody has credentials for."""
     scheme, separator, _ = path.partition("://")
     if not separator or scheme == "bigquery":
         return
@@ -239,6 +260,8 @@ def _check_scheme(flag: str, path: str) -> None:
     if not found:
         mend = f"pip install 'earmark[{extra}]'" if extra else f"pip install {module}"
         raise UserError(f"{flag} {path}: reading {scheme}:// needs a package that is not installed; run {mend}.")
+    if scheme == "gs" and not os.environ.get("STORAGE_EMULATOR_HOST"):
+        require_google_credentials(path, flag)
 
 
 def _model(config: JobConfig) -> tuple[str, ModelMetadata]:

@@ -134,6 +134,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         publication.publish(summary.files, manifest)
     if "://" not in options.output:
         print_report(options.output, date, options.run_id)
+    else:
+        print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
 
 

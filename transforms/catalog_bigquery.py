@@ -86,8 +86,8 @@ def require_google_extra(catalog: str) -> None:
             )
 
 
-def require_google_credentials(catalog: str) -> None:
-    """Refuse a Google Cloud catalog where no application default credentials are set up.
+def require_google_credentials(place: str, flag: str = "--catalog") -> None:
+    """Refuse a place on Google Cloud, the value of ``flag``, where no application default credentials are set up.
 
     Only looks whether the files are there: no network, no login, no wait for a metadata server that does not answer. On
     a Google Cloud machine, whose metadata server gives credentials, ``GCE_METADATA_HOST`` says so.
@@ -103,7 +103,7 @@ def require_google_credentials(catalog: str) -> None:
             return
         raise UserError(
             "The environment variable GOOGLE_APPLICATION_CREDENTIALS names a file that does not exist, and"
-            f" --catalog {catalog[:80]!r} needs it; set it to a credentials file, or unset it."
+            f" {flag} {place[:80]!r} needs it; set it to a credentials file, or unset it."
         )
     if os.environ.get("GCE_METADATA_HOST"):
         return
@@ -111,7 +111,7 @@ def require_google_credentials(catalog: str) -> None:
     if pathlib.Path(folder, "application_default_credentials.json").is_file():
         return
     raise UserError(
-        f"--catalog {catalog[:80]!r} needs Google Cloud credentials and none are set up; run 'gcloud auth"
+        f"{flag} {place[:80]!r} needs Google Cloud credentials and none are set up; run 'gcloud auth"
         " application-default login', or set GOOGLE_APPLICATION_CREDENTIALS to a credentials file, or, on a Google"
         " Cloud machine, GCE_METADATA_HOST=metadata.google.internal."
     )
