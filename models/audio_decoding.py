@@ -16,6 +16,7 @@ from models.audio_pyav import NotReadableError, PyavTrack, SeekError, SeekingRea
 from models.audio_resampling import (
     FILTER_REACH,
     Block,
+    ChannelBalance,
     SampleRepair,
     Samples,
     common_grid,
@@ -37,6 +38,7 @@ DECODER_OUT_OF_MEMORY: Final = "decoder_out_of_memory"
 #: Values of ``DecodeSummary.flags``.
 TRUNCATED: Final = "truncated"
 DECODED_BY_FALLBACK: Final = "decoded_by_fallback"
+CHANNELS_CANCEL: Final = "channels_cancel"
 NON_FINITE_SAMPLES: Final = "non_finite_samples"
 
 #: The decoders in the order in which they are asked.
@@ -60,6 +62,7 @@ class Track(Protocol):
     likely_duration_s: float | None
     cut: bool
     damaged_packets: int
+    balance: ChannelBalance
 
     @property
     def mostly_junk(self) -> bool:
@@ -117,6 +120,7 @@ class _Attempt:
         self.stated_duration_s: float | None = None
         self.cut = False
         self.by_fallback = False
+        self.channels_cancel = False
         self.repair = SampleRepair()
 
     def failed(self, error_type: str, message: str) -> DecodeSummary:
@@ -142,6 +146,7 @@ class _Attempt:
 
     def _summary(self, error_type: str | None, message: str | None) -> DecodeSummary:
         flags = {
+            CHANNELS_CANCEL: self.channels_cancel,
             DECODED_BY_FALLBACK: self.by_fallback,
             NON_FINITE_SAMPLES: self.repair.found_non_finite,
             TRUNCATED: error_type is None and self.is_truncated(),
@@ -180,7 +185,7 @@ def _ask_decoders(path: str, plan: DecodePlan, decoders: Sequence[str], attempt:
         attempt.stated_duration_s, attempt.cut = track.stated_duration_s, track.cut
         try:
             yield from _decode_track(track, plan, attempt)
-            attempt.cut = track.cut
+            attempt.cut, attempt.channels_cancel = track.cut, track.balance.cancels
             return _judge_length(attempt)
         except _NoSamplesError as error:
             opened.append(track)

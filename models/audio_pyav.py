@@ -20,7 +20,7 @@ import av.error
 import numpy as np
 
 from models.audio_containers import mp3_stated_duration_s, walk_ogg_pages, wav_stated_duration_s
-from models.audio_resampling import RATES_HZ, Block, Samples, channel_mean
+from models.audio_resampling import RATES_HZ, Block, ChannelBalance, Samples, channel_mean
 
 DEMUXERS: Final = ("mp3", "aac", "mov", "matroska", "ogg", "flac", "wav", "w64", "aiff", "caf", "au")
 _PCM: Final = tuple(sorted(name for name in av.codecs_available if name.startswith("pcm_")))
@@ -123,6 +123,7 @@ class PyavTrack:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.balance = ChannelBalance()
         self.damaged_packets = 0
         self._bytes = self._damaged_bytes = 0
         self._cut_by_header = self.cut = False
@@ -211,7 +212,7 @@ class PyavTrack:
                 continue
             try:
                 for frame in self._frames(opened):
-                    yield Block(frame.sample_rate, channel_mean(frame))
+                    yield Block(frame.sample_rate, channel_mean(frame, self.balance))
             finally:
                 opened.close()
 
@@ -247,7 +248,7 @@ class PyavTrack:
         """Open a reader of single spans; :class:`SeekError` where seeking cannot be trusted."""
         if not self._seekable or not self.likely_duration_s:
             raise SeekError("no duration to seek by")
-        return SeekingReader(self._open(), self.likely_duration_s, self._frames)
+        return SeekingReader(self._open(), self.likely_duration_s, self._frames, self.balance)
 
 
 class SeekingReader:
@@ -259,8 +260,8 @@ class SeekingReader:
         Sample rate of the file, in Hz.
     """
 
-    def __init__(self, opened: _Opened, likely_duration_s: float, frames: Any) -> None:
-        self._opened, self._frames = opened, frames
+    def __init__(self, opened: _Opened, likely_duration_s: float, frames: Any, balance: ChannelBalance) -> None:
+        self._opened, self._frames, self._balance = opened, frames, balance
         self._likely_duration_s = likely_duration_s
         first = next(frames(opened), None)
         if first is None or first.pts is None or not opened.stream.time_base:
@@ -342,7 +343,7 @@ class SeekingReader:
         for position, frame in self._positioned_frames():
             if position < first - _FARTHEST_BEFORE_S * self.rate_hz:
                 raise SeekError("landed far before the start")
-            parts.append(channel_mean(frame))
+            parts.append(channel_mean(frame, self._balance))
             offsets.append(position - counted)
             counted += frame.samples
             if position >= end + self._tolerance:

@@ -51,7 +51,27 @@ class SampleRepair:
         return np.where(np.isfinite(samples), samples, np.float32(0.0))
 
 
-def channel_mean(frame: av.AudioFrame) -> Samples:
+class ChannelBalance:
+    """Remembers whether a track's channels cancel each other in their mean: then what is heard is not what is there."""
+
+    def __init__(self) -> None:
+        self._channels = self._mean = 0.0
+
+    def observe(self, channels: npt.NDArray[Any], mean: npt.NDArray[Any]) -> None:
+        """Take in some samples: ``channels`` of shape (count, channels) and their ``mean`` of shape (count,)."""
+        with np.errstate(all="ignore"):
+            power = float(np.square(channels, dtype=np.float64).mean()), float(np.square(mean, dtype=np.float64).mean())
+        if all(math.isfinite(value) for value in power):
+            self._channels += power[0] * len(mean)
+            self._mean += power[1] * len(mean)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the mean is at least 20 dB below the channels. Unrelated channels lose 3 dB, equal ones none."""
+        return self._mean < 0.01 * self._channels
+
+
+def channel_mean(frame: av.AudioFrame, balance: ChannelBalance | None = None) -> Samples:
     """Average the channels of one decoded frame, as float32 where 1 is full scale.
 
     libav's own mono mix is 3 dB louder for stereo and weighs the channels of other layouts, so it is not used.
@@ -73,6 +93,14 @@ def channel_mean(frame: av.AudioFrame) -> Samples:
         total = packed.sum(axis=1, dtype=work) if channels > 1 else packed[:, 0].astype(work)
     if channels > 1:
         total /= channels
+        if balance is not None:
+            # Every eighth sample tells as much about the power as all of them.
+            few = (
+                np.stack([_plane_samples(plane, dtype, count)[::8] for plane in frame.planes[:channels]], axis=1)
+                if planar
+                else packed[::8]
+            )
+            balance.observe(few - offset, total[::8] - offset)
     if full_scale != 1.0:
         total = (total - offset) / full_scale
     with np.errstate(over="ignore") if work is np.float64 else contextlib.nullcontext():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from models.audio_pyav import NotReadableError, SeekError
-from models.audio_resampling import RATES_HZ, Block
+from models.audio_resampling import RATES_HZ, Block, ChannelBalance
 
 _BLOCK_SAMPLES: Final = 16_384
 #: libsndfile gives this for a length that it cannot know.
@@ -21,6 +21,7 @@ class SoundfileTrack:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.balance = ChannelBalance()
         self.damaged_packets = 0
         self.cut = self.mostly_junk = False
         with self._open() as sound:
@@ -56,7 +57,10 @@ class SoundfileTrack:
                     return
                 if not len(samples):
                     return
-                yield Block(sound.samplerate, samples.mean(axis=1, dtype="float32"))
+                mean = samples.mean(axis=1, dtype="float32")
+                if samples.shape[1] > 1:
+                    self.balance.observe(samples, mean)
+                yield Block(sound.samplerate, mean)
 
     def open_for_seeking(self) -> Any:
         """Refuse: the few files that come here are read straight through."""

@@ -29,6 +29,7 @@ _RULE_CONFIDENCE: Final = 0.999
 
 #: Every flag that a label can carry, with what it tells a reviewer; ``docs/tables.md`` lists them.
 FLAGS: Final = {
+    "channels_cancel": "The channels cancel each other in the mix that was heard; a person listens to them one by one.",
     "decoded_by_fallback": "The first decoder could not read the file; the second one did.",
     "declared_type_contradicts_audio": "The catalog's declared_type names another category than the one heard.",
     "longer_than_catalog": "The audio is longer than the catalog says, beyond the tolerance.",
@@ -47,8 +48,8 @@ FLAGS: Final = {
 
 #: Flags that always send a track to a person.
 _REVIEW_FLAGS: Final = frozenset(
-    {"declared_type_contradicts_audio", "mixed_content", "mostly_silent", "release_contradicts_audio",
-     "shorter_than_catalog", "title_contradicts_audio", "tonal", "truncated", "uncertain"}
+    {"channels_cancel", "declared_type_contradicts_audio", "mixed_content", "mostly_silent", "non_finite_samples",
+     "release_contradicts_audio", "shorter_than_catalog", "title_contradicts_audio", "tonal", "truncated", "uncertain"}
 )  # fmt: skip
 
 

@@ -77,11 +77,21 @@ def test_sound_comes_out_as_it_went_in(tmp_path: Path, codec: str, rate_hz: int,
         assert windows[0].peak_dbfs == pytest.approx(20 * np.log10(0.4 * gains.mean()), abs=0.2)
 
 
-def test_stereo_with_opposite_channels_is_silent(tmp_path: Path) -> None:
-    tone = chirp(3, 44_100)
-    path = write_audio(tmp_path / "opposite", np.stack([tone, -tone]), 44_100, "wav16")
-    windows, _ = decode(path, FULL)
+@pytest.mark.parametrize("codec", ["wav16", "flac", "wav24"])
+@pytest.mark.parametrize("plan", [FULL, SHORT])
+def test_stereo_with_opposite_channels_is_silent_and_says_so(tmp_path: Path, codec: str, plan: DecodePlan) -> None:
+    tone = chirp(12, 44_100)
+    path = write_audio(tmp_path / "opposite", np.stack([tone, -tone]), 44_100, codec)
+    windows, summary = decode(path, plan)
     assert windows[0].peak_dbfs < -80
+    assert summary.flags == ("channels_cancel",)
+
+
+@pytest.mark.parametrize("right", [1.0, 0.0, -0.7])
+def test_channels_that_only_differ_do_not_cancel(tmp_path: Path, right: float) -> None:
+    tone = chirp(3, 44_100)
+    path = write_audio(tmp_path / "wide", np.stack([tone, right * tone]), 44_100, "wav16")
+    assert decode(path, FULL)[1].flags == ()
 
 
 @pytest.mark.parametrize("codec", ["mp3", "m4a", "aac", "alac", "vorbis", "opus", "webm", "flac", "wav24", "aiff"])
@@ -107,9 +117,9 @@ def test_sampled_coverage_reads_a_small_part_of_a_long_file(tmp_path: Path, monk
     seen = 0
     plain = audio_pyav.channel_mean
 
-    def counting(frame: object) -> npt.NDArray[np.float32]:
+    def counting(frame: object, balance: object) -> npt.NDArray[np.float32]:
         nonlocal seen
-        samples = plain(frame)
+        samples = plain(frame, balance)
         seen += samples.size
         return samples
 

@@ -96,6 +96,15 @@ def test_tonal_functional_sound_is_never_decided_alone():
     assert decision.review
 
 
+@pytest.mark.parametrize("flag", ["channels_cancel", "non_finite_samples"])
+def test_silence_that_the_file_may_only_feign_goes_to_a_person(flag):
+    # A song with one channel turned upside down is silent in the mix; calling it silence takes a musician's money.
+    summary = DecodeSummary(1, 5.0, flags=(flag,))
+    decision = decide([window(0, NOISE, peak_dbfs=-200)], summary=summary)
+    assert decision.functional_type == "silence"
+    assert decision.review
+
+
 def test_windows_that_disagree_go_to_a_person():
     decision = decide([window(5 * i, MUSIC if i % 2 else SPEECH) for i in range(6)])
     assert "mixed_content" in decision.flags
