@@ -40,6 +40,10 @@ format: $(VENV)/.test
 docs: $(VENV)/.run
 	$(BIN)/python -m transforms.table_docs > docs/tables.md
 
+# What a run costs on the sample shard; quiet machine wanted.
+bench: $(VENV)/.run
+	$(BIN)/python benchmarks/main_job.py --output $(OUT)/benchmarks
+
 # MANIFEST: the CSV of a labelled corpus; TEACHER: a folder with a teacher network (may be left out).
 train: $(VENV)/.test
 	$(BIN)/python -m pipelines.train_classifier --manifest $(MANIFEST) --output $(OUT)/model $(if $(TEACHER),--teacher $(TEACHER))

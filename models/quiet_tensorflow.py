@@ -12,7 +12,7 @@ from typing import Final
 
 #: Lines that TensorFlow writes before its own log level counts, and which no setting turns off.
 _CHATTER: Final = re.compile(
-    rb"^(?:WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(?:oneDNN custom operations|"
+    rb"(?:WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(?:oneDNN custom operations|"
     rb"cpu_feature_guard|computation_placer|cud[a-z_]+\.cc|gpu_device\.cc|port\.cc)|"
     rb"To enable the following instructions)"
 )
@@ -40,6 +40,7 @@ def quiet_tensorflow() -> Iterator[None]:
             os.close(kept)
             aside.seek(0)
             for line in aside:
-                if not _CHATTER.match(line):
-                    with contextlib.suppress(OSError):
-                        os.write(2, line)
+                # Another thread's half line may stand before it.
+                chatter = _CHATTER.search(line)
+                with contextlib.suppress(OSError):
+                    os.write(2, line[: chatter.start()] if chatter else line)

@@ -52,7 +52,7 @@ def spec_masks(config: TrainingConfig) -> Any:
             warnings.simplefilter("ignore")
             import tensorflow_io as tfio
     except ImportError as error:
-        raise UserError("training needs tensorflow-io; run pip install 'earmark[train]'.") from error
+        raise UserError("training needs tensorflow-io; run pip install -e '.[train]' in Earmark's folder.") from error
 
     def mask_one(picture: tf.Tensor) -> tf.Tensor:
         if config.mask_bands:

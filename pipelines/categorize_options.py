@@ -258,7 +258,7 @@ def _check_scheme(flag: str, path: str) -> None:
     except ModuleNotFoundError:
         found = False
     if not found:
-        mend = f"pip install 'earmark[{extra}]'" if extra else f"pip install {module}"
+        mend = f"pip install -e '.[{extra}]' in Earmark's folder" if extra else f"pip install {module}"
         raise UserError(f"{flag} {path}: reading {scheme}:// needs a package that is not installed; run {mend}.")
     if scheme == "gs" and not os.environ.get("STORAGE_EMULATOR_HOST"):
         require_google_credentials(path, flag)

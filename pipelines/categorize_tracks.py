@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -113,16 +113,25 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     options = parse(argv)
     date = options.run_date.isoformat()
-    with stop_on_signals(), Publication(options.output, date, options.run_id) as publication:
+    with (
+        tempfile.TemporaryDirectory(prefix="earmark-progress-") as progress_dir,
+        stop_on_signals(progress_dir),
+        Publication(options.output, date, options.run_id) as publication,
+    ):
         staging_dir = publication.prepare()
         pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
-        with _progress(options) as progress_dir:
-            build(pipeline, options, staging_dir, progress_dir)
+        build(pipeline, options, staging_dir, progress_dir if options.local else None)
+        with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
             pipeline.run().wait_until_finish()
         summary = read_run_summary(staging_dir)
         gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
         if refused := refusals(gates):
             print(refusal_message(refused, staging_dir), file=sys.stderr)
+            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
+                print(
+                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
+                    file=sys.stderr,
+                )
             return EXIT_REFUSED
         manifest = build_manifest(
             summary,
@@ -133,20 +142,10 @@ def run(argv: Sequence[str] | None = None) -> int:
         )
         publication.publish(summary.files, manifest)
     if "://" not in options.output:
-        print_report(options.output, date, options.run_id)
+        print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
-
-
-@contextlib.contextmanager
-def _progress(options: CategorizeOptions) -> Iterator[str | None]:
-    """A folder for the progress counts and a display of them, on a local run."""
-    if not options.local:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="earmark-progress-") as folder, ProgressDisplay(folder):
-        yield folder
 
 
 def _tally(dead_letter: DeadLetter) -> RowTally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -11,39 +12,37 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class Stopped(BaseException):
-    """A signal asked the run to stop. Not an ``Exception``, so that no engine takes it for a failed element."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[None]:
+def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
     """End the process with status 128 + signal when SIGINT or SIGTERM comes inside the block.
 
-    The engine's worker threads cannot be interrupted, and Python waits for them at a normal exit; so the process
-    leaves without waiting. Nothing is lost by that: tables are published at the very end, in a step that signals
-    cannot divide, and decoder processes end with their parent.
+    The handler itself ends the process. An exception would not do: it would surface in whatever Python code the main
+    thread is in, the engine's own among it, which turns any exception into a failed element; and at a normal exit
+    Python would wait for worker threads that cannot be interrupted. Nothing is lost by leaving at once: tables are
+    published at the very end, in a step that signals cannot divide, and decoder processes end with their parent.
+
+    Parameters
+    ----------
+    *temporary_folders
+        Deleted before the process ends.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped(number)
+        name = signal.Signals(number).name
+        message = f"\nearmark: stopped by {name}; nothing was published by halves. Run the same command again.\n"
+        with contextlib.suppress(OSError):
+            os.write(2, message.encode())
+        for folder in temporary_folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        sys.stdout.flush()
+        os._exit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except Stopped as stopped:
-        print(
-            f"\nearmark: stopped by {stopped}; nothing was published by halves. Run the same command again.",
-            file=sys.stderr,
-        )
-        sys.stderr.flush()
-        os._exit(128 + stopped.number)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -82,7 +82,7 @@ def require_google_extra(catalog: str) -> None:
         if not found:
             raise UserError(
                 f"--catalog {catalog[:80]!r} needs the Google Cloud libraries ({module} is missing);"
-                " install them with: pip install 'earmark[gcp]'"
+                " install them with: pip install -e '.[gcp]' in Earmark's folder"
             )
 
 

@@ -6,6 +6,7 @@ import pathlib
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow.dataset as ds
@@ -24,7 +25,10 @@ def reason(label: dict[str, Any]) -> str:
     label
         A row of ``track_labels``.
     """
-    heard = f"{label['category']} in {label[label['category'] + '_fraction']:.0%} of what was heard"
+    shares = sorted(((label[f"{name}_fraction"], name) for name in CATEGORIES), reverse=True)
+    heard = "heard " + ", ".join(f"{name} in {share:.0%}" for share, name in shares if share > 0)
+    if sum(share for share, _ in shares) > 1:
+        heard += " (they overlap)"
     if label["duplicate_of"]:
         heard += f", same audio as {label['duplicate_of']}"
     why = [FLAGS.get(flag, flag) for flag in label["flags"]]
@@ -44,8 +48,16 @@ def examples(labels: ds.Dataset, count: int = 5) -> list[dict[str, Any]]:
     return list(chosen.values())[:count]
 
 
-def print_report(output: str, run_date: str, run_id: str, console: Console | None = None) -> None:
-    """Print the summary of a published run whose tables lie in a local folder."""
+def print_report(
+    output: str, run_date: str, run_id: str, notes: Sequence[str] = (), console: Console | None = None
+) -> None:
+    """Print the summary of a published run whose tables lie in a local folder.
+
+    Parameters
+    ----------
+    notes
+        Sentences to print below the counts.
+    """
     console = console or Console(soft_wrap=False)
     labels = _partition(output, "track_labels", run_date)
     causes = Counter(_partition(output, "dead_letters", run_date).to_table(["error_type"])["error_type"].to_pylist())
@@ -67,7 +79,9 @@ def print_report(output: str, run_date: str, run_id: str, console: Console | Non
         + (": " + ", ".join(f"{cause} {number}" for cause, number in sorted(causes.items())) if causes else "")
     )
 
-    console.print("\nFive of them, with their reasons:")
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    console.print("\nExamples of labels, with their reasons:")
     for row in examples(labels):
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(

@@ -104,9 +104,9 @@ class LabelTracks(beam.PTransform):
             | "FirstRowOfAudio" >> beam.CombinePerKey(min)
             | "UriOfAudio" >> beam.MapTuple(lambda sha256, first: (sha256, first[1]))
         )
-        decoded = counted("audio_found", audio) | "DecodeAudio" >> DecodeAudio(
-            settings.audio_root, settings.decode, settings.plan
-        )
+        # Spread anew: the work on one audio is large, and what is to do is known before it begins.
+        spread = counted("audio_found", audio) | "SpreadAudio" >> beam.Reshuffle()
+        decoded = spread | "DecodeAudio" >> DecodeAudio(settings.audio_root, settings.decode, settings.plan)
         predictions = decoded["windows"] | "Classify" >> RunInference(
             KeyedModelHandler(
                 EarmarkModelHandler(settings.model_folder, settings.batch_windows, settings.model_threads)

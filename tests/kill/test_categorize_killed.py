@@ -1,5 +1,6 @@
 """The main job, stopped and killed at any moment: readers see old or new, and a re-run completes it."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -29,10 +30,10 @@ def write_catalog(path: pathlib.Path, track_ids: list[str]) -> pathlib.Path:
     return path
 
 
-def start(catalog: pathlib.Path, output: pathlib.Path) -> subprocess.Popen:
+def start(catalog: pathlib.Path, output: pathlib.Path, *flags: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", str(catalog), "--output", str(output),
-         "--audio_root", str(ROOT / "sample"), "--run_date", RUN_DATE],
+         "--audio_root", str(ROOT / "sample"), "--run_date", RUN_DATE, *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
     )  # fmt: skip
 
@@ -75,13 +76,13 @@ def session_members(session: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_job_and_its_children_and_publishes_nothing(number, tmp_path):
-    process = start(write_catalog(tmp_path / "a.jsonl", ["a1", "a2"]), tmp_path / "out")
+@pytest.mark.parametrize("moment", ["before labelling", "while labelling"])
+def test_a_signal_ends_the_job_and_its_children_and_publishes_nothing(moment, number, tmp_path):
+    process = start(write_catalog(tmp_path / "a.jsonl", ["a1", "a2", "a3"]), tmp_path / "out", "--coverage", "full")
     staging = tmp_path / "out" / ".staging"
-    while not staging.exists():
+    while not staging.exists() or (moment == "while labelling" and not decoders(process.pid)):
         assert process.poll() is None
-        time.sleep(0.02)
-    time.sleep(1)
+        time.sleep(0.005)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 128 + number
@@ -92,6 +93,16 @@ def test_a_signal_ends_the_job_and_its_children_and_publishes_nothing(number, tm
     while session_members(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert session_members(process.pid) == []
+
+
+def decoders(session: int) -> list[int]:
+    """Decoder processes of a job: there are some while it labels."""
+    found = []
+    for pid in session_members(session):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"decoder_child" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def test_kill_9_at_random_moments_then_a_rerun(tmp_path):

@@ -34,7 +34,7 @@ def printed(folder, labels) -> str:
         rows = [{name: row.get(name) for name in schema.names} for row in rows]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), partition / "part.parquet")
     console = Console(file=io.StringIO(), width=80)
-    print_report(str(folder), DATE, "r", console)
+    print_report(str(folder), DATE, "r", ["All is well."], console)
     return console.file.getvalue()
 
 
@@ -46,6 +46,7 @@ def test_counts_and_examples(tmp_path):
     text = printed(tmp_path, labels)
     assert "9 tracks labelled" in text
     assert "0 dead letters" in text
+    assert "All is well." in text
     assert text.count("confidence 0.900") == 5
     assert "f1" in text
     assert "expected cost of a wrong label" in text
