@@ -116,7 +116,7 @@ def test_google_cloud_with_a_key_file_that_is_gone(
 @pytest.mark.parametrize("catalog", GOOGLE_CATALOGS)
 def test_google_cloud_without_its_libraries(monkeypatch: pytest.MonkeyPatch, catalog: str) -> None:
     monkeypatch.setitem(sys.modules, "google.cloud.storage", None)
-    assert re.search(r"google\.cloud\.storage is missing.*pip install 'earmark\[gcp\]'", message(catalog))
+    assert re.search(r"google\.cloud\.storage is missing.*pip install -e '\.\[gcp\]'", message(catalog))
 
 
 def test_s3_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
