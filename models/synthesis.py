@@ -32,7 +32,7 @@ def slow_curve(rng: np.random.Generator, count: int, knots_per_s: float) -> Samp
 def coloured_noise(rng: np.random.Generator, count: int, slope_db: float | None = None, bumps: int = 0) -> Samples:
     """Noise whose power falls by ``-slope_db`` dB per octave (0 white, -3 pink, -6 brown), with resonances."""
     if slope_db is None:
-        slope_db = float(rng.choice([0.0, -3.0, -6.0, rng.uniform(-9, 3)], p=[0.2, 0.2, 0.25, 0.35]))
+        slope_db = float(rng.choice([0.0, -3.0, -6.0, rng.uniform(-12, 6)], p=[0.2, 0.2, 0.25, 0.35]))
     spectrum = np.fft.rfft(rng.standard_normal(count).astype(np.float32))
     octaves = np.log2(np.maximum(np.arange(len(spectrum), dtype=np.float32) * SAMPLE_RATE_HZ / count, 20.0) / 1000.0)
     gain_db: npt.NDArray[np.floating] = slope_db * octaves
@@ -231,6 +231,47 @@ def drone(rng: np.random.Generator, count: int) -> Samples:
                     phase = 2 * np.pi * k * pitch_hz * (1 + detune) * time_s + rng.uniform(0, 6)
                     sound += (rng.random() / k * np.sin(phase)).astype(np.float32) * swell
     return levelled(levelled(sound) + coloured_noise(rng, count) * 10 ** (rng.uniform(-50, -12) / 20))
+
+
+def held_chord(rng: np.random.Generator, count: int) -> Samples:
+    """Three to six notes of a scale, held without any movement, as an organ or a synthesizer pad holds them: music.
+
+    A single steady pitch is :func:`steady_tone`; here at least two pitches are no octaves of each other.
+    """
+    time_s = np.arange(count, dtype=np.float64) / SAMPLE_RATE_HZ
+    scale = _scale_hz(rng, float(np.exp(rng.uniform(*np.log([50, 600])))), 12)
+    first = int(rng.integers(0, 3))
+    steps = np.unique(np.concatenate([[first, first + 2, first + 4], rng.integers(0, 12, int(rng.integers(0, 4)))]))
+    sound = np.zeros(count)
+    partials, tilt = int(rng.choice([1, 1, 2, 4, 8])), float(rng.uniform(0.5, 2))
+    for pitch_hz in scale[steps]:
+        detune = rng.choice([0.0, 0.0, 0.003]) * rng.uniform(-1, 1)
+        for k in range(1, partials + 1):
+            if k * pitch_hz < 7800:
+                phase = 2 * np.pi * k * pitch_hz * (1 + detune) * time_s + rng.uniform(0, 6)
+                sound += rng.uniform(0.5, 1) / k**tilt * np.sin(phase)
+    return levelled(levelled(sound) + coloured_noise(rng, count) * 10 ** (rng.uniform(-60, -20) / 20))
+
+
+def bowls(rng: np.random.Generator, count: int) -> Samples:
+    """Struck bowls, bells or chimes: inharmonic partials that beat and die away slowly, struck now and then."""
+    time_s = np.arange(count, dtype=np.float64) / SAMPLE_RATE_HZ
+    sound = np.zeros(count)
+    ratios = np.array([1.0, 2.71, 5.15, 8.1, 11.6]) if rng.random() < 0.6 else np.array([1.0, 2.0, 2.4, 3.0, 4.2])
+    every_s = float(rng.uniform(0.8, 6))
+    pitches_hz = np.exp(rng.uniform(np.log(90), np.log(1200), int(rng.choice([1, 1, 2, 3]))))
+    strike_s = -float(rng.uniform(0, 8)) if rng.random() < 0.5 else float(rng.uniform(0, 0.5))
+    while strike_s < count / SAMPLE_RATE_HZ:
+        pitch_hz, strength = float(rng.choice(pitches_hz)), float(rng.uniform(0.5, 1))
+        since_s = np.maximum(time_s - strike_s, 0)
+        for number, ratio in enumerate(ratios):
+            frequency_hz = pitch_hz * ratio
+            if frequency_hz < 7800:
+                ring = np.exp(-since_s / (rng.uniform(2, 9) / (1 + number))) * (time_s >= strike_s)
+                beat = 1 + rng.uniform(0, 0.7) * np.sin(2 * np.pi * rng.uniform(0.2, 6) * time_s)
+                sound += strength / (1 + number) * ring * beat * np.sin(2 * np.pi * frequency_hz * since_s)
+        strike_s += every_s * float(rng.uniform(0.7, 1.4))
+    return levelled(levelled(sound) + coloured_noise(rng, count) * 10 ** (rng.uniform(-60, -20) / 20))
 
 
 def sung_voice(rng: np.random.Generator, speech: Samples, count: int) -> Samples:

@@ -63,7 +63,7 @@ class Teacher:
                     )
         self._weights = {name: tf.constant(value) for name, value in weights.items()}
         self._mel = tf.signal.linear_to_mel_weight_matrix(MEL_BANDS, 257, 16_000, 125.0, 7500.0)
-        self._run: Any = tf.function(self._forward, reduce_retracing=True)
+        self._run: Any = tf.function(self.forward, reduce_retracing=True)
 
     def patches(self, waveform: tf.Tensor, segments: int) -> tf.Tensor:
         """Back-to-back log-mel patches: (n, samples) -> (n * segments, 96, 64, 1)."""
@@ -73,7 +73,8 @@ class Teacher:
         log_mel = tf.math.log(tf.tensordot(magnitude, self._mel, 1) + 0.001)
         return tf.reshape(log_mel[:, : segments * PATCH_FRAMES], (-1, PATCH_FRAMES, MEL_BANDS, 1))
 
-    def _forward(self, waveform: tf.Tensor, segments: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, waveform: tf.Tensor, segments: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """As :meth:`predict`, from tensor to tensors; for building graphs."""
         weights = self._weights
         x = tf.nn.conv2d(self.patches(waveform, segments), weights["conv_1/kernel"], 2, "SAME")
         x = tf.nn.relu6(x + weights["conv_1/bias"])

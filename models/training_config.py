@@ -24,7 +24,8 @@ class DrawShares(_Strict):
     music_recording: float = pydantic.Field(default=0.26, ge=0)
     speech_recording: float = pydantic.Field(default=0.22, ge=0)
     functional_synthetic: float = pydantic.Field(default=0.10, ge=0)
-    music_synthetic: float = pydantic.Field(default=0.06, ge=0)
+    music_synthetic: float = pydantic.Field(default=0.08, ge=0)
+    bowls: float = pydantic.Field(default=0.015, ge=0)
     music_stretched: float = pydantic.Field(default=0.015, ge=0)
     sung_voice: float = pydantic.Field(default=0.02, ge=0)
     babble: float = pydantic.Field(default=0.025, ge=0)
@@ -90,7 +91,7 @@ class TrainingConfig(_Strict):
         Processes that draw windows.
     """
 
-    model_name: str = pydantic.Field(default="earmark-1.0.0", pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    model_name: str = pydantic.Field(default="earmark-1.1.0", pattern=r"^[a-z0-9][a-z0-9.-]*$")
     seed: int = pydantic.Field(default=20261122, ge=0)
     pool: PoolConfig = PoolConfig()
     steps: int = pydantic.Field(default=3500, ge=1)

@@ -161,8 +161,12 @@ class WindowSource:
             samples = makers[int(rng.integers(len(makers)))](rng, count)
             clip = Clip(samples, FUNCTIONAL, functional_type)
         elif kind == "music_synthetic":
-            makers = (synthesis.melody, synthesis.drone, synthesis.drums)
-            clip = Clip(makers[int(rng.choice(3, p=[0.5, 0.25, 0.25]))](rng, count), MUSIC)
+            makers = (synthesis.melody, synthesis.drone, synthesis.drums, synthesis.held_chord)
+            clip = Clip(makers[int(rng.choice(4, p=[0.4, 0.2, 0.27, 0.13]))](rng, count), MUSIC)
+        elif kind == "bowls":
+            # Nobody can tell from the sound alone whether it is a piece of music: half of them teach either.
+            music = rng.random() < 0.5
+            clip = Clip(synthesis.bowls(rng, count), MUSIC if music else FUNCTIONAL, None if music else "tone")
         elif kind == "music_stretched":
             clip = Clip(synthesis.stretched(rng, self._piece(rng, MUSIC, None, WINDOW_SAMPLES), count), MUSIC)
         elif kind == "sung_voice":

@@ -61,6 +61,8 @@ def train_model(
     pool = build_pool(pool_folder, task, front_end, teacher, config.processes)
     _LOG.info("pool of %d windows ready, %.0f s", config.pool.windows, time.monotonic() - begun)
     network, history = train(pool, front_end, config)
+    # The serving graph holds constants only: whoever wants another form of the same network needs its weights.
+    np.savez(work / "network_weights.npz", *network.get_weights())
     use_serving_arithmetic()
     metadata = export_model(network, front_end, output, config.model_name, config.sha256(), data_sha256)
     _LOG.info("%s written, %.0f s", metadata.model_version, time.monotonic() - begun)

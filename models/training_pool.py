@@ -31,7 +31,7 @@ _CHUNK = 64
 _SEGMENTS = 5
 _SEGMENT_SAMPLES = 15_360
 #: Level at which the teacher hears every window: root mean square, full scale being 1.
-_TEACHER_RMS = 0.08
+TEACHER_RMS = 0.08
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -152,7 +152,7 @@ def _fill_pool(
         if teacher is not None:
             heard = np.maximum(chunk["valid_samples"], 1)
             rms = np.sqrt(np.square(waveform).sum(axis=1) / heard)
-            levelled = waveform * (_TEACHER_RMS / np.maximum(rms, 1e-5))[:, np.newaxis]
+            levelled = waveform * (TEACHER_RMS / np.maximum(rms, 1e-5))[:, np.newaxis]
             pool["embedding"][place], pool["scores"][place] = teacher.predict(np.clip(levelled, -1, 1), _SEGMENTS)
             pool["segment_valid"][place] = teacher_segments(chunk["valid_samples"])
         position += len(waveform)
