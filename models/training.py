@@ -92,15 +92,24 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def label_losses(outputs: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], smoothing: float) -> dict[str, tf.Tensor]:
-    """Losses of the three label heads; windows without a label of a kind do not count in it."""
+    """Losses of the three label heads.
+
+    A window without a category, which one may argue about, teaches that it is as likely each of what is heard in it: it
+    must come out in doubt, so that a person gets it. A window without a functional type does not count for the types.
+    """
+    presence = tf.cast(batch["presence"], tf.float32)
     losses = {}
     for name in ("category", "functional_type"):
         label = tf.cast(batch[name], tf.int32)
         wanted = tf.one_hot(tf.maximum(label, 0), outputs[name].shape[1])
         wanted = wanted * (1 - smoothing) + smoothing / outputs[name].shape[1]
+        counts = label >= 0
+        if name == "category":
+            in_doubt = presence / tf.maximum(tf.reduce_sum(presence, axis=1, keepdims=True), 1.0)
+            wanted = tf.where(counts[:, tf.newaxis], wanted, in_doubt)
+            counts = tf.logical_or(counts, tf.reduce_sum(presence, axis=1) > 0)
         entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, outputs[name])
-        losses[name] = _masked_mean(entropy, label >= 0)
-    presence = tf.cast(batch["presence"], tf.float32)
+        losses[name] = _masked_mean(entropy, counts)
     losses["presence"] = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(presence, outputs["presence"]))
     return losses
 
