@@ -50,7 +50,7 @@ class PoolConfig(_Strict):
         Share of the windows that go through a lossy codec.
     """
 
-    windows: int = pydantic.Field(default=50_000, ge=8)
+    windows: int = pydantic.Field(default=80_000, ge=8)
     mixed_share: float = pydantic.Field(default=0.5, ge=0, le=1)
     short_share: float = pydantic.Field(default=0.2, ge=0, le=1)
     speed_share: float = pydantic.Field(default=0.6, ge=0, le=1)

@@ -56,12 +56,21 @@ def logits(**changes):
     return {"category": tf.zeros((3, 3)), "functional_type": tf.zeros((3, 8)), "presence": tf.zeros((3, 3))} | changes
 
 
+def test_windows_that_one_may_argue_about_teach_doubt():
+    heard = tf.constant([[True, True, False]] * 3)
+    argued = batch(category=tf.constant([-1, -1, -1], tf.int8), presence=heard)
+    even, sure = (tf.constant([row] * 3) for row in ([9.0, 9.0, -9.0], [18.0, 0.0, -9.0]))
+    assert float(label_losses(logits(category=even), argued, 0.0)["category"]) == pytest.approx(math.log(2), abs=1e-3)
+    assert float(label_losses(logits(category=sure), argued, 0.0)["category"]) > 5
+
+
 def test_windows_without_a_label_do_not_count():
     plain = label_losses(logits(), batch(), 0.0)
     assert float(plain["category"]) == pytest.approx(math.log(3))
     assert float(plain["functional_type"]) == pytest.approx(math.log(8))
     wild = tf.constant([[0.0] * 3, [0.0] * 3, [90.0, -90.0, 5.0]])
-    assert float(label_losses(logits(category=wild), batch(), 0.0)["category"]) == pytest.approx(math.log(3))
+    unheard = batch(presence=tf.constant([[True, False, False], [False, True, False], [False, False, False]]))
+    assert float(label_losses(logits(category=wild), unheard, 0.0)["category"]) == pytest.approx(math.log(3))
     none = batch(functional_type=tf.constant([-1, -1, -1], tf.int8))
     assert float(label_losses(logits(), none, 0.0)["functional_type"]) == 0
 
