@@ -44,7 +44,7 @@ class NetworkShape:
     frames: int = 250
     mel_bands: int = 64
     widths: tuple[int, int, int, int] = (24, 40, 80, 144)
-    blocks: tuple[int, int, int, int] = (1, 2, 3, 3)
+    blocks: tuple[int, int, int, int] = (1, 1, 3, 3)
     map_width: int = 256
     embedding_size: int = 128
 

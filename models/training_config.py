@@ -99,7 +99,7 @@ class TrainingConfig(_Strict):
     model_name: str = pydantic.Field(default="earmark-1.1.0", pattern=r"^[a-z0-9][a-z0-9.-]*$")
     seed: int = pydantic.Field(default=20261122, ge=0)
     pool: PoolConfig = PoolConfig()
-    steps: int = pydantic.Field(default=3500, ge=1)
+    steps: int = pydantic.Field(default=9000, ge=1)
     batch: int = pydantic.Field(default=64, ge=2)
     learning_rate: float = pydantic.Field(default=3e-3, gt=0)
     warmup_steps: int = pydantic.Field(default=200, ge=0)
