@@ -87,7 +87,8 @@ def faded(rng: np.random.Generator, samples: Samples) -> Samples:
     place = np.linspace(0, 1, len(samples), dtype=np.float32)
     ramp = np.clip((place - begin) / max(end - begin, 0.05), 0, 1)
     shape = ramp if rng.random() < 0.5 else 1 - ramp
-    return (samples * 10 ** (-depth_db * shape / 20)).astype(np.float32)
+    swelling: Samples = (samples * 10 ** (-depth_db * shape / 20)).astype(np.float32)
+    return swelling
 
 
 def _distorted(rng: np.random.Generator, samples: Samples) -> Samples:

@@ -93,8 +93,12 @@ def machine(rng: np.random.Generator, count: int) -> Samples:
 
 def vehicle(rng: np.random.Generator, count: int) -> Samples:
     """A motor that revs up, idles or passes by: bursts at its firing rate through the resonances of an exhaust."""
-    low_hz, high_hz = sorted(np.exp(rng.uniform(*np.log([12, 220]), 2)))
-    sweep = slow_curve(rng, count, float(rng.choice([0.1, 0.4, 1.5]))) if rng.random() < 0.7 else np.zeros(count)
+    low_hz, high_hz = sorted(np.exp(rng.uniform(np.log(12), np.log(220), 2)))
+    sweep = (
+        slow_curve(rng, count, float(rng.choice([0.1, 0.4, 1.5])))
+        if rng.random() < 0.7
+        else np.zeros(count, np.float32)
+    )
     rate_hz = low_hz + (high_hz - low_hz) * sweep
     turns = np.cumsum(rate_hz * (1 + 0.02 * rng.standard_normal() * slow_curve(rng, count, 20))) / SAMPLE_RATE_HZ
     bursts = np.diff(np.floor(turns), prepend=0).astype(np.float32)
@@ -112,8 +116,8 @@ def vehicle(rng: np.random.Generator, count: int) -> Samples:
     road = coloured_noise(rng, count, rng.uniform(-8, -2), bumps=2) * (0.3 + sweep)
     sound = levelled(levelled(motor) + levelled(road) * 10 ** (rng.uniform(-24, 0) / 20))
     if rng.random() < 0.3:
-        sound = sound * 10 ** (slow_curve(rng, count, rng.uniform(0.2, 0.8)) * rng.uniform(6, 30) / 20)
-    return levelled(sound)
+        sound = levelled(sound * 10 ** (slow_curve(rng, count, rng.uniform(0.2, 0.8)) * rng.uniform(6, 30) / 20))
+    return sound
 
 
 def aircraft(rng: np.random.Generator, count: int) -> Samples:
@@ -199,7 +203,7 @@ def crackle(rng: np.random.Generator, count: int) -> Samples:
     """A worn record's groove: clicks and pops of all sizes over hiss and rumble; or clicks in a near silence."""
     per_s = float(np.exp(rng.uniform(*np.log([1, 400]))))
     number = max(1, rng.poisson(per_s * count / SAMPLE_RATE_HZ))
-    clicks = np.zeros(count, np.float32)
+    clicks: npt.NDArray[np.floating] = np.zeros(count, np.float32)
     sizes = rng.choice([-1.0, 1.0], number) * rng.pareto(rng.uniform(1.5, 4), number)
     np.add.at(clicks, rng.integers(0, count, number), np.minimum(sizes, 50).astype(np.float32))
     length = int(rng.integers(2, 40))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from models.front_end import FrontEnd
 from models.training import label_losses, learning_rate, spec_masks, teacher_losses, train
+from models.training_checkpoint import TrainingCheckpoint
 from models.training_config import LossWeights, PoolConfig, TrainingConfig, read_training_config
 
 REPOSITORY_CONFIG = "configs/training.yaml"
@@ -139,6 +140,35 @@ def test_the_same_seed_gives_the_same_course():
 
     # Sums over threads round differently, and nothing else does.
     assert course(1) == pytest.approx(course(1), rel=2e-3)
+
+
+def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    class CutOffError(Exception):
+        pass
+
+    def rate(settings, step):
+        if step == 4:
+            raise CutOffError
+        return learning_rate(settings, step)
+
+    checkpoint = TrainingCheckpoint(tmp_path / "work" / "checkpoint.npz")
+    arrays = pool(distil=False)
+    monkeypatch.setattr("models.training.STEPS_BETWEEN", 3)
+    with monkeypatch.context() as patch, pytest.raises(CutOffError):
+        patch.setattr("models.training.learning_rate", rate)
+        train(arrays, FrontEnd(), config(6), checkpoint)
+    began_at = []
+    monkeypatch.setattr(
+        "models.training.learning_rate", lambda s, step: began_at.append(step) or learning_rate(s, step)
+    )
+    network, history = train(arrays, FrontEnd(), config(6), checkpoint)
+    assert began_at == [3, 4, 5]
+    assert [entry["step"] for entry in history] == [1, 2, 3, 4, 5, 6]
+    # A training that is done is not done again: the same weights come back.
+    again, _ = train(arrays, FrontEnd(), config(6), checkpoint)
+    assert began_at == [3, 4, 5]
+    for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_pool_config_is_closed():
