@@ -17,11 +17,12 @@ import numpy.typing as npt
 import pydantic
 
 from models.calibration import Calibration
-from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES, MUSIC
+from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES, MUSIC, SPEECH
 from models.window_records import DecodeSummary, WindowPrediction
 
 _FUNCTIONAL_INDEX: Final = CATEGORIES.index(FUNCTIONAL)
 _MUSIC_INDEX: Final = CATEGORIES.index(MUSIC)
+_SPEECH_INDEX: Final = CATEGORIES.index(SPEECH)
 _SILENCE_INDEX: Final = FUNCTIONAL_TYPES.index("silence")
 
 #: Confidence of a label that signal level alone decides: certain, short of claiming that no rule is ever wrong.
@@ -40,16 +41,19 @@ FLAGS: Final = {
     "release_contradicts_audio": "Release title or genres promise music or speech; functional sound was heard.",
     "shorter_than_catalog": "The audio ends before the catalog or its own container says; labelled from what there is.",
     "silence_by_level": "Decided by signal level alone: nothing above the silence level.",
+    "speech_heard": "Labelled functional, yet speech is heard in a good part of it, as in a café.",
     "title_contradicts_audio": "The title promises another category than the one heard.",
     "tonal": "Functional and tonal: a bowl, a chime or a drone may be music, and only a person can tell.",
     "truncated": "The file ends before its own container says.",
-    "uncertain": "The expected cost of a wrong label is above the cost of a review.",
+    "uncertain": "The expected cost of a wrong label is above the cost of a review, or the confidence is below the "
+    "category's least, or music is heard in a functional track.",
 }
 
 #: Flags that always send a track to a person.
-_REVIEW_FLAGS: Final = frozenset(
+REVIEW_FLAGS: Final = frozenset(
     {"channels_cancel", "declared_type_contradicts_audio", "mixed_content", "mostly_silent", "non_finite_samples",
-     "release_contradicts_audio", "shorter_than_catalog", "title_contradicts_audio", "tonal", "truncated", "uncertain"}
+     "release_contradicts_audio", "shorter_than_catalog", "speech_heard", "title_contradicts_audio", "tonal",
+     "truncated", "uncertain"}
 )  # fmt: skip
 
 
@@ -68,6 +72,15 @@ class CostSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     speech_called_music: float = pydantic.Field(default=6.0, ge=0)
     review: float = pydantic.Field(default=1.0, gt=0)
 
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """Cost of each mistake, shape (3 true categories, 3 called categories), 0 on the diagonal."""
+        return np.array(
+            [
+                [0.0 if truth == called else getattr(self, f"{truth}_called_{called}") for called in CATEGORIES]
+                for truth in CATEGORIES
+            ]
+        )
+
     def expected_cost(self, called: str, probabilities: npt.NDArray[np.float64]) -> float:
         """Expected cost of acting on the label ``called``.
 
@@ -78,13 +91,15 @@ class CostSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
         probabilities
             Calibrated probabilities in the order of ``CATEGORIES``, shape (3,).
         """
-        return float(
-            sum(
-                probability * getattr(self, f"{truth}_called_{called}")
-                for truth, probability in zip(CATEGORIES, probabilities, strict=True)
-                if truth != called
-            )
-        )
+        return float(np.asarray(probabilities) @ self.matrix()[:, CATEGORIES.index(called)])
+
+
+class ConfidenceSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Confidence below which a label of each category goes to review, whatever the cost model expects; 0 for none."""
+
+    music: float = pydantic.Field(default=0.0, ge=0, le=1)
+    functional: float = pydantic.Field(default=0.0, ge=0, le=1)
+    speech: float = pydantic.Field(default=0.0, ge=0, le=1)
 
 
 class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -100,6 +115,10 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
     min_dominant_share: float = pydantic.Field(default=0.6, ge=0, le=1)
     #: Largest share of heard music in a track that may be called functional with ``auto``.
     max_music_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
+    #: Largest share of heard speech in a track that may be called functional with ``auto``.
+    max_speech_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
+    #: Beside the costs, for a model whose confidence is not always deserved.
+    min_confidence: ConfidenceSettings = ConfidenceSettings()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +174,7 @@ def duration_flags(duration_s: float, catalog_duration_ms: int | None, settings:
 
 def needs_review(flags: Sequence[str]) -> bool:
     """Whether any of the flags sends a track to a person."""
-    return not _REVIEW_FLAGS.isdisjoint(flags)
+    return not REVIEW_FLAGS.isdisjoint(flags)
 
 
 def decide_audio(
@@ -210,7 +229,10 @@ def decide_audio(
     cost = settings.costs.expected_cost(CATEGORIES[called], probabilities)
     if called != _MUSIC_INDEX and fractions[_MUSIC_INDEX] > settings.max_music_in_functional:
         flags.add("music_heard")
-    if cost > settings.costs.review or (called == _FUNCTIONAL_INDEX and "music_heard" in flags):
+    if called == _FUNCTIONAL_INDEX and fractions[_SPEECH_INDEX] > settings.max_speech_in_functional:
+        flags.add("speech_heard")
+    doubtful = cost > settings.costs.review or (called == _FUNCTIONAL_INDEX and "music_heard" in flags)
+    if doubtful or probabilities[called] < getattr(settings.min_confidence, CATEGORIES[called]):
         flags.add("uncertain")
 
     functional_type = _functional_type(heard, category, types) if called == _FUNCTIONAL_INDEX else None

@@ -89,6 +89,35 @@ def test_functional_with_music_in_it_is_never_decided_alone():
     assert {"music_heard", "uncertain"} <= set(decision.flags)
 
 
+def test_functional_with_talk_in_it_is_never_decided_alone():
+    cafe = [window(5 * i, NOISE, functional_type="ambience", presence=(0.0, 0.9, 0.9 * (i < 2))) for i in range(6)]
+    decision = decide(cafe)
+    assert (decision.category, decision.flags, decision.review) == ("functional", ("speech_heard",), True)
+    # A voice in one window of six is below the share.
+    assert decide([*cafe[1:], window(30, NOISE, functional_type="ambience")]).flags == ()
+    assert not decide(cafe, max_speech_in_functional=0.4).review
+
+
+def test_speech_in_music_is_no_matter_for_a_person():
+    assert decide([window(5 * i, MUSIC, presence=(0.9, 0.0, 0.9)) for i in range(6)]).flags == ()
+
+
+@pytest.mark.parametrize(("evidence", "category"), [(MUSIC, "music"), (NOISE, "functional"), (SPEECH, "speech")])
+def test_a_least_confidence_counts_for_its_category_alone(evidence, category):
+    for named in CATEGORIES:
+        flags = decide([window(0, evidence)], min_confidence={named: 0.9985}).flags
+        assert flags == (("uncertain",) if named == category else ())
+    assert not decide([window(0, evidence)], min_confidence={category: 0.99}).review
+
+
+def test_costs_as_a_matrix_are_the_costs_by_name():
+    matrix = CostSettings(music_called_speech=3, speech_called_music=4).matrix()
+    assert matrix[CATEGORIES.index("music"), CATEGORIES.index("speech")] == 3
+    assert matrix[CATEGORIES.index("speech"), CATEGORIES.index("music")] == 4
+    assert matrix[CATEGORIES.index("music"), CATEGORIES.index("functional")] == 60
+    assert matrix.trace() == 0
+
+
 def test_tonal_functional_sound_is_never_decided_alone():
     # A steady tone and a singing bowl look alike to a classifier; calling the bowl functional takes a musician's money.
     decision = decide([window(5 * i, NOISE, functional_type="tone") for i in range(6)])
