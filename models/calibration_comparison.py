@@ -72,7 +72,7 @@ def _temperature(mean: Probabilities, truth: Truth) -> Callable[[Probabilities],
         of_truth = Calibration(scale).apply(mean)[np.arange(len(truth)), truth]
         return float(-weights @ np.log(of_truth))
 
-    return Calibration(min((float(np.exp(x)) for x in np.linspace(-2, 2, 201)), key=loss)).apply
+    return Calibration(min((float(np.exp(x)) for x in np.linspace(-2, 2, 81)), key=loss)).apply
 
 
 def _scale_and_bias(mean: Probabilities, truth: Truth) -> Callable[[Probabilities], Probabilities]:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from models.errors import UserError
 
+#: Lists of single recordings: a model folder is passed on, and the paths of somebody's audio are no part of it.
+_RECORDINGS: Final = ("worst", "dead_letters")
 _MEND: Final = "give an evaluation.json that evaluate_classifier wrote"
 
 
@@ -27,6 +29,8 @@ class Evaluation:
         The file's bytes.
     model_version
         Of the model that was measured.
+    calibration
+        What the file says of that model's calibration; None where it says nothing.
     manifest_sha256, split, coverage
         What it was measured on: hash of the manifest, the rows that were used (None for all) and how much of each
         track was heard. Two evaluations compare only when all three agree.
@@ -39,6 +43,7 @@ class Evaluation:
     source: str
     content: bytes
     model_version: str
+    calibration: dict[str, Any] | None
     manifest_sha256: str
     split: str | None
     coverage: str
@@ -60,6 +65,14 @@ class Evaluation:
         """Name under which a model folder keeps it: split, coverage and the start of the manifest's hash."""
         words = f"{self.split or 'all'}-{self.coverage}-{self.manifest_sha256[:8]}"
         return "".join(c if c.isalnum() else "-" for c in words) + ".json"
+
+    def kept_content(self) -> bytes:
+        """What a model folder keeps of the file: all of it but the lists of single recordings."""
+        record = json.loads(self.content)
+        if not any(name in record for name in _RECORDINGS):
+            return self.content
+        kept = {name: value for name, value in record.items() if name not in _RECORDINGS}
+        return (json.dumps(kept, indent=1) + "\n").encode()
 
     def described(self) -> str:
         """Manifest, split and coverage in words."""
@@ -91,6 +104,7 @@ def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
         source=str(path),
         content=content,
         model_version=_field(path, model, "model_version", str),
+        calibration=_field(path, model, "calibration", dict) if "calibration" in model else None,
         manifest_sha256=_field(path, record, "manifest_sha256", str),
         split=None if split is None else _field(path, record, "split", str),
         coverage=_field(path, record, "coverage", str),

@@ -20,12 +20,13 @@ _SPEECH_INDEX: Final = CATEGORIES.index(SPEECH)
 #: Flags that follow from settings which are judged here; the others send a track to a person under any of them.
 _JUDGED: Final = frozenset({"uncertain", "speech_heard", "mixed_content"})
 
-#: Columns of ``labels.parquet`` that are read. ``dominant_share`` may be missing.
+#: Columns of ``labels.parquet`` that must be there.
 COLUMNS: Final = (
     "true_category", "package", "flags", "duration_s", "model_version",
     *(f"p_{name}" for name in CATEGORIES), *(f"{name}_fraction" for name in CATEGORIES),
 )  # fmt: skip
-DOMINANT_SHARE: Final = "dominant_share"
+#: Columns that may be missing. Tracks whose expected decision is ``review`` have no category that one could act on.
+OPTIONAL_COLUMNS: Final = ("dominant_share", "expected_decision")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +79,7 @@ class LabelledTracks:
 
 
 def labelled_tracks(columns: Mapping[str, Sequence[Any]], source: str) -> LabelledTracks:
-    """Make the arrays from the columns of ``labels.parquet``.
+    """Make the arrays from the columns of ``labels.parquet``; tracks that are expected in review are left out.
 
     Raises
     ------
@@ -90,13 +91,13 @@ def labelled_tracks(columns: Mapping[str, Sequence[Any]], source: str) -> Labell
         raise UserError(
             f"{source}: lacks the column {missing[0]}; give a labels.parquet that evaluate_classifier wrote."
         )
-    if not len(columns["true_category"]):
-        raise UserError(f"{source}: holds no track; evaluate the model on a manifest with readable audio.")
+    if all(decision == "review" for decision in columns.get("expected_decision", columns["true_category"])):
+        raise UserError(f"{source}: holds no track whose label could be acted on; evaluate the model on more audio.")
     unknown = sorted({str(name) for name in columns["true_category"]} - set(CATEGORIES))
     if unknown:
         raise UserError(f"{source}: true_category is {unknown[0]!r}, but {', '.join(CATEGORIES)} are expected.")
     flags = [frozenset(names) for names in columns["flags"]]
-    return LabelledTracks(
+    tracks = LabelledTracks(
         truth=np.array([CATEGORIES.index(name) for name in columns["true_category"]], np.int64),
         probabilities=np.stack([np.asarray(columns[f"p_{name}"], np.float64) for name in CATEGORIES], axis=1),
         fractions=np.stack([np.asarray(columns[f"{name}_fraction"], np.float64) for name in CATEGORIES], axis=1),
@@ -104,8 +105,10 @@ def labelled_tracks(columns: Mapping[str, Sequence[Any]], source: str) -> Labell
         blocked=np.array([bool(names & (REVIEW_FLAGS - _JUDGED)) for names in flags]),
         mixed=np.array(["mixed_content" in names for names in flags]),
         by_level=np.array(["silence_by_level" in names for names in flags]),
-        dominant_share=np.asarray(columns[DOMINANT_SHARE], np.float64) if DOMINANT_SHARE in columns else None,
+        dominant_share=np.asarray(columns["dominant_share"], np.float64) if "dominant_share" in columns else None,
     )
+    expected = columns.get("expected_decision", [None] * len(tracks))
+    return tracks.where(np.array([decision != "review" for decision in expected]))
 
 
 def reviewed(tracks: LabelledTracks, settings: DecisionSettings, cost_rule: bool = True) -> npt.NDArray[np.bool_]:

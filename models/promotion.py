@@ -48,8 +48,9 @@ def write_promotion(
 ) -> pathlib.Path:
     """Copy the evaluations into the model folder and write ``promotion.json``, last.
 
-    The evaluations of an earlier promotion go; nothing else in the folder changes. The same arguments give the same
-    bytes.
+    Of the evaluations the lists of single recordings are left out; their sha256 in ``promotion.json`` is that of the
+    files that were given. Those of an earlier promotion go; nothing else in the folder changes. The same arguments give
+    the same bytes.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def write_promotion(
         if old.name not in wanted:
             old.unlink()
     for name, evaluation in wanted.items():
-        (kept / name).write_bytes(evaluation.content)
+        (kept / name).write_bytes(evaluation.kept_content())
     record = {
         "format": _FORMAT,
         "result": "promoted",

@@ -25,7 +25,7 @@ from models.decision_search import (
     held_out,
 )
 from models.errors import UserError
-from models.labelled_tracks import COLUMNS, DOMINANT_SHARE, LabelledTracks, labelled_tracks
+from models.labelled_tracks import COLUMNS, OPTIONAL_COLUMNS, LabelledTracks, labelled_tracks
 from models.model_folder_hashes import file_sha256
 from models.saved_model import check_model_folder, shipped_model_folder
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status
@@ -107,7 +107,7 @@ def parse(argv: Sequence[str] | None) -> DerivationOptions:
         raise UserError(f"--labels {arguments.labels}: cannot be read ({reason}); give a Parquet file.") from error
     if "duration_s" in table.column_names:
         table = table.filter(pa.array(table["duration_s"].to_numpy() >= arguments.min_duration_s))
-    columns = {name: table[name].to_pylist() for name in (*COLUMNS, DOMINANT_SHARE) if name in table.column_names}
+    columns = {name: table[name].to_pylist() for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in table.column_names}
     tracks = labelled_tracks(columns, f"--labels {arguments.labels}")
     versions = sorted(set(columns["model_version"]))
     if len(versions) > 1:

@@ -92,6 +92,11 @@ def parse(argv: Sequence[str] | None) -> PromotionOptions:
                 f"--evaluation {evaluation.source}: is of {evaluation.model_version}, but {arguments.model} holds "
                 f"{metadata.model_version}; evaluate this model."
             )
+        if evaluation.calibration not in (None, metadata.record()["calibration"]):
+            raise UserError(
+                f"--evaluation {evaluation.source}: was made with another calibration than {arguments.model} holds; "
+                "evaluate this model."
+            )
     _refuse_doubles("--evaluation", evaluations)
     references = _paired(evaluations, _references(arguments.against, metadata))
     slices = sorted({name for evaluation in evaluations for name in evaluation.values})

@@ -32,8 +32,12 @@ def evaluation(
     coverage: str = "sampled",
     slices: dict[str, dict[str, float | None]] | None = None,
     tracks: int = 280,
+    **more: Any,
 ) -> pathlib.Path:
-    """Write one; ``slices`` says which slices there are besides, how many tracks, and what is other than in FIGURES."""
+    """Write one; ``slices`` says which slices there are besides, how many tracks, and what is other than in FIGURES.
+
+    ``more`` stands in the file as it is.
+    """
     slices = {"all": {}, LONG: {}, MIXES: {}, **(slices or {})}
     record: dict[str, Any] = {
         "model": {"model_version": model_version},
@@ -51,6 +55,7 @@ def evaluation(
             }
             for name, changes in slices.items()
         },
+        **more,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))

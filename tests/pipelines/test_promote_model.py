@@ -76,6 +76,17 @@ def test_promoting_again_gives_the_same_bytes_and_drops_older_evaluations(model,
     assert [path.name for path in (model / "evaluations").iterdir()] == ["dev-sampled-aaaaaaaa.json"]
 
 
+def test_the_folder_keeps_no_path_of_anybody_s_audio(model, tmp_path):
+    listed = {"worst": [{"path": "/home/me/song.mp3"}], "dead_letters": [{"path": "/home/me/b.mp3"}], "mean_windows": 4}
+    file = evaluation(tmp_path / "evaluation.json", VERSION, **listed)
+    assert promote(model, "--evaluation", file, "--against", "none") == 0
+    kept = json.loads((model / "evaluations" / "dev-sampled-aaaaaaaa.json").read_text())
+    given = json.loads(file.read_text())
+    assert kept == {name: value for name, value in given.items() if name not in ("worst", "dead_letters")}
+    assert json.loads((model / "promotion.json").read_text())["evaluations"][0]["sha256"] == file_sha256(file)
+    assert check_promoted(model)
+
+
 @pytest.mark.parametrize(
     ("slice_name", "figure", "value", "before"),
     [

@@ -41,6 +41,7 @@ def place(tmp_path_factory):
     bad = {
         "list": [],
         "no-model": {**good, "model": {}},
+        "other-calibration": {**good, "model": {**good["model"], "calibration": {"scale": 1.0, "bias": [0, 0, 0]}}},
         "no-manifest": {**good, "manifest_sha256": None},
         "no-figures": {**good, "figures": {}},
         "no-tracks": {**good, "figures": {"all": {}}},
@@ -73,6 +74,7 @@ CASES = [
     (["--model", "{p}/model", "--evaluation", "{p}/no-tracks.json"], ["figures.all.tracks"]),
     (["--model", "{p}/model", "--evaluation", "{p}/text-figure.json"], ["figures.all.review_share", "half"]),
     (["--model", "{p}/model", "--evaluation", "{p}/other.json"], ["other.json", OTHER, VERSION]),
+    (["--model", "{p}/model", "--evaluation", "{p}/other-calibration.json"], ["another calibration", "{p}/model"]),
     (["--model", "{p}/model", "--evaluation", "{p}/only-all.json"], ["duration:5 s and longer", "floor"]),
     ([*GOOD, "--evaluation", "{p}/good.json"], ["good.json", "one of them"]),
     ([*GOOD, "--against", "{p}/missing.json"], ["missing.json"]),
@@ -102,5 +104,5 @@ def test_refused(flags, named, place: pathlib.Path, capsys):
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     for text in named:
-        assert text in message
+        assert text.format(p=place) in message
     assert folder_hashes(place) == before
