@@ -16,6 +16,8 @@ from models.evaluation_record import Evaluation
 MORE_IS_BETTER: Final = {
     "music_called_functional_auto": False,
     "music_called_functional": False,
+    "music_called_functional_auto_rate": False,
+    "music_called_functional_rate": False,
     "balanced_accuracy": True,
     "functional_recall_at_1pct_music": True,
     "expected_calibration_error": False,
@@ -25,7 +27,8 @@ MORE_IS_BETTER: Final = {
     "accuracy_auto": True,
 }
 Figure = Literal[
-    "music_called_functional_auto", "music_called_functional", "balanced_accuracy", "functional_recall_at_1pct_music",
+    "music_called_functional_auto", "music_called_functional", "music_called_functional_auto_rate",
+    "music_called_functional_rate", "balanced_accuracy", "functional_recall_at_1pct_music",
     "expected_calibration_error", "review_share", "auroc_functional", "average_precision_functional", "accuracy_auto",
 ]  # fmt: skip
 
@@ -64,8 +67,6 @@ class Floor(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
     figure: Figure
     at_least: float | None = None
     at_most: float | None = None
-    #: Divide the figure, a count, by the slice's tracks.
-    per_track: bool = False
 
     @pydantic.model_validator(mode="after")
     def _one_bound(self) -> Floor:
@@ -109,8 +110,8 @@ class PromotionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_i
         ),
     )
     floors: tuple[Floor, ...] = (
-        Floor(slice=_LONG, figure="music_called_functional_auto", at_most=0.005, per_track=True),
-        Floor(slice=_LONG, figure="music_called_functional", at_most=0.03, per_track=True),
+        Floor(slice=_LONG, figure="music_called_functional_auto_rate", at_most=0.005),
+        Floor(slice=_LONG, figure="music_called_functional_rate", at_most=0.03),
         Floor(slice=_LONG, figure="balanced_accuracy", at_least=0.95),
         Floor(slice=_LONG, figure="expected_calibration_error", at_most=0.05),
         Floor(slice=_LONG, figure="review_share", at_most=0.3),
@@ -215,8 +216,6 @@ def compare_with_floors(
         if floor.slice not in candidate.values:
             continue
         value = candidate.values[floor.slice].get(floor.figure)
-        if value is not None and floor.per_track:
-            value /= max(candidate.tracks[floor.slice], 1)
         if floor.at_least is not None:
             bound, against = floor.at_least, "at_least"
             worse = value is None or value < bound - _ROUNDING
@@ -224,7 +223,7 @@ def compare_with_floors(
             bound, against = floor.at_most or 0.0, "at_most"
             worse = value is None or value > bound + _ROUNDING
         yield Comparison(
-            candidate.described(), floor.slice, floor.figure + (" per track" if floor.per_track else ""), value, bound,
+            candidate.described(), floor.slice, floor.figure, value, bound,
             0.0, against, _verdict(worse, floor.slice in allowed),
         )  # fmt: skip
 

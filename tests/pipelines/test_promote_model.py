@@ -153,10 +153,10 @@ def test_a_slice_with_few_tracks_decides_nothing(model, tmp_path):
 
 
 def test_the_floors_hold_without_a_reference(model, tmp_path, capsys):
-    mine = evaluation(tmp_path / "mine.json", VERSION, slices={LONG: {"music_called_functional_auto": 2}})
+    mine = evaluation(tmp_path / "mine.json", VERSION, slices={LONG: {"music_called_functional_auto_rate": 0.0071}})
     assert promote(model, "--evaluation", mine, "--against", "none") == 3
     message = capsys.readouterr().err
-    assert f"{LONG}: music_called_functional_auto per track is 0.007143, the ceiling is 0.005" in message
+    assert f"{LONG}: music_called_functional_auto_rate is 0.0071, the ceiling is 0.005" in message
 
 
 def test_every_evaluation_of_a_reference_folder_is_compared(model, tmp_path, capsys):
