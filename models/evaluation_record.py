@@ -27,8 +27,9 @@ class Evaluation:
         Path that it was read from.
     content
         The file's bytes.
-    model_version
-        Of the model that was measured.
+    model_version, form
+        The model that was measured, and which form of it: what stands behind a dot in the version of its rows, such as
+        ``int8``, or nothing.
     calibration
         What the file says of that model's calibration; None where it says nothing.
     manifest_sha256, split, coverage
@@ -43,6 +44,7 @@ class Evaluation:
     source: str
     content: bytes
     model_version: str
+    form: str
     calibration: dict[str, Any] | None
     manifest_sha256: str
     split: str | None
@@ -62,8 +64,9 @@ class Evaluation:
 
     @property
     def file_name(self) -> str:
-        """Name under which a model folder keeps it: split, coverage and the start of the manifest's hash."""
-        words = f"{self.split or 'all'}-{self.coverage}-{self.manifest_sha256[:8]}"
+        """Name under which a model folder keeps it: split, coverage, start of the manifest's hash, form."""
+        form = f"-{self.form}" if self.form else ""
+        words = f"{self.split or 'all'}-{self.coverage}-{self.manifest_sha256[:8]}{form}"
         return "".join(c if c.isalnum() else "-" for c in words) + ".json"
 
     def kept_content(self) -> bytes:
@@ -77,6 +80,13 @@ class Evaluation:
     def described(self) -> str:
         """Manifest, split and coverage in words."""
         return f"manifest {self.manifest_sha256[:8]}, split {self.split or 'all'}, coverage {self.coverage}"
+
+
+def model_and_form(row_version: str) -> tuple[str, str]:
+    """Split the version that stands in rows into the model's, such as ``earmark-1.0.0+d82317eb``, and the form's."""
+    name, plus, digits = row_version.partition("+")
+    digits, _, form = digits.partition(".")
+    return f"{name}{plus}{digits}", form
 
 
 def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
@@ -100,10 +110,12 @@ def read_evaluation(path: str | os.PathLike[str]) -> Evaluation:
     if not slices:
         raise UserError(f"evaluation {path}: figures has no slice; {_MEND}.")
     split = record.get("split")
+    version, form = model_and_form(_field(path, model, "model_version", str))
     return Evaluation(
         source=str(path),
         content=content,
-        model_version=_field(path, model, "model_version", str),
+        model_version=version,
+        form=form,
         calibration=_field(path, model, "calibration", dict) if "calibration" in model else None,
         manifest_sha256=_field(path, record, "manifest_sha256", str),
         split=None if split is None else _field(path, record, "split", str),

@@ -92,6 +92,7 @@ def write_promotion(
                 "manifest_sha256": evaluation.manifest_sha256,
                 "split": evaluation.split,
                 "coverage": evaluation.coverage,
+                "form": evaluation.form,
             }
             for evaluation in evaluations
         ],

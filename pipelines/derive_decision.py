@@ -25,6 +25,7 @@ from models.decision_search import (
     held_out,
 )
 from models.errors import UserError
+from models.evaluation_record import model_and_form
 from models.labelled_tracks import COLUMNS, OPTIONAL_COLUMNS, LabelledTracks, labelled_tracks
 from models.model_folder_hashes import file_sha256
 from models.saved_model import check_model_folder, shipped_model_folder
@@ -115,7 +116,8 @@ def parse(argv: Sequence[str] | None) -> DerivationOptions:
             f"--labels {arguments.labels}: is of {len(versions)} models, {', '.join(versions)}; give labels of one."
         )
     model = check_model_folder(arguments.model or shipped_model_folder())
-    if arguments.model and model.model_version != versions[0]:
+    known = model.model_version == model_and_form(versions[0])[0]
+    if arguments.model and not known:
         raise UserError(f"--model {arguments.model}: holds {model.model_version}, but {versions[0]} labelled.")
     source = (
         f"{len(tracks)} tracks of {len(np.unique(tracks.package))} packages, labelled by {versions[0]} "
@@ -123,7 +125,7 @@ def parse(argv: Sequence[str] | None) -> DerivationOptions:
     )
     if arguments.min_duration_s:
         source += f", those of {arguments.min_duration_s:g} s and longer"
-    calibration = model.calibration if model.model_version == versions[0] else None
+    calibration = model.calibration if known else None
     return DerivationOptions(tracks, source, settings, calibration, output, curve, arguments.folds)
 
 

@@ -140,9 +140,9 @@ def _references(against: list[str] | None, metadata: ModelMetadata) -> list[Eval
 
 
 def _refuse_doubles(flag: str, evaluations: list[Evaluation]) -> None:
-    seen: dict[tuple[str, str, str], Evaluation] = {}
+    seen: dict[str, Evaluation] = {}
     for evaluation in evaluations:
-        other = seen.setdefault(evaluation.measured_on, evaluation)
+        other = seen.setdefault(evaluation.file_name, evaluation)
         if other is not evaluation:
             raise UserError(
                 f"{flag} {evaluation.source}: was measured on what {other.source} was ({evaluation.described()}); give "
@@ -151,17 +151,19 @@ def _refuse_doubles(flag: str, evaluations: list[Evaluation]) -> None:
 
 
 def _paired(evaluations: list[Evaluation], references: list[Evaluation]) -> list[Evaluation]:
-    """The reference's evaluation for each of the model's, in order."""
+    """The reference's evaluation for each of the model's, in order; of the same form when there is one."""
     if not references:
         return []
-    by_what = {reference.measured_on: reference for reference in references}
+    paired = []
     for evaluation in evaluations:
-        if evaluation.measured_on not in by_what:
+        on_the_same = [reference for reference in references if reference.measured_on == evaluation.measured_on]
+        if not on_the_same:
             raise UserError(
                 f"--evaluation {evaluation.source}: was measured on {evaluation.described()}, but the reference "
                 f"{references[0].model_version} on {'; '.join(r.described() for r in references)}; evaluate both "
                 "models on one manifest, split and coverage."
             )
+        paired.append(next((r for r in on_the_same if r.form == evaluation.form), on_the_same[0]))
     measured = {evaluation.measured_on for evaluation in evaluations}
     for reference in references:
         if reference.measured_on not in measured:
@@ -169,7 +171,7 @@ def _paired(evaluations: list[Evaluation], references: list[Evaluation]) -> list
                 f"--evaluation: the reference {reference.model_version} was also measured on {reference.described()}; "
                 "evaluate this model on that too."
             )
-    return [by_what[evaluation.measured_on] for evaluation in evaluations]
+    return paired
 
 
 def compare(options: PromotionOptions) -> list[Comparison]:

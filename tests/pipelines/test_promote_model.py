@@ -179,6 +179,19 @@ def test_every_evaluation_of_a_reference_folder_is_compared(model, tmp_path, cap
     assert len(record["reference"]["evaluations"]) == len(record["evaluations"]) == 2
 
 
+def test_each_form_of_a_model_has_its_evaluation(model, tmp_path, capsys):
+    whole = evaluation(tmp_path / "whole.json", VERSION)
+    worse = evaluation(tmp_path / "worse.json", VERSION + ".int8", slices={"all": {"balanced_accuracy": 0.9}})
+    theirs = evaluation(tmp_path / "theirs.json", OTHER + ".int8")
+    assert promote(model, "--evaluation", whole, "--evaluation", worse, "--against", theirs) == 3
+    assert "balanced_accuracy is 0.9" in capsys.readouterr().err
+    equal = evaluation(tmp_path / "equal.json", VERSION + ".int8")
+    assert promote(model, "--evaluation", whole, "--evaluation", equal, "--against", theirs) == 0
+    kept = sorted(path.name for path in (model / "evaluations").iterdir())
+    assert kept == ["dev-sampled-aaaaaaaa-int8.json", "dev-sampled-aaaaaaaa.json"]
+    assert json.loads((model / "promotion.json").read_text())["reference"]["model_version"] == OTHER
+
+
 @pytest.fixture
 def options(model, tmp_path):
     """Parses the main job's command line with the model and lines of its ``model:`` section."""
