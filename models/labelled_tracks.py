@@ -45,8 +45,10 @@ class LabelledTracks:
         The source of each track; tracks of one source are not independent.
     blocked
         Whether a flag that no setting here governs sends the track to a person, shape (tracks,).
-    mixed, by_level
-        Whether the track had the flags ``mixed_content`` and ``silence_by_level``, shape (tracks,).
+    mixed
+        Whether the track had the flag ``mixed_content``, shape (tracks,).
+    by_signal
+        Whether level or tone decided, not the network, shape (tracks,).
     dominant_share
         Share of the heard time that the label's category holds, shape (tracks,), or None when that was not kept.
     """
@@ -57,7 +59,7 @@ class LabelledTracks:
     package: npt.NDArray[np.str_]
     blocked: npt.NDArray[np.bool_]
     mixed: npt.NDArray[np.bool_]
-    by_level: npt.NDArray[np.bool_]
+    by_signal: npt.NDArray[np.bool_]
     dominant_share: npt.NDArray[np.float64] | None
 
     def __len__(self) -> int:
@@ -74,7 +76,7 @@ class LabelledTracks:
         share = self.dominant_share
         return LabelledTracks(
             self.truth[chosen], self.probabilities[chosen], self.fractions[chosen], self.package[chosen],
-            self.blocked[chosen], self.mixed[chosen], self.by_level[chosen], None if share is None else share[chosen],
+            self.blocked[chosen], self.mixed[chosen], self.by_signal[chosen], None if share is None else share[chosen],
         )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def labelled_tracks(columns: Mapping[str, Sequence[Any]], source: str) -> Labell
         package=np.array([str(name) for name in columns["package"]]),
         blocked=np.array([bool(names & (REVIEW_FLAGS - _JUDGED)) for names in flags]),
         mixed=np.array(["mixed_content" in names for names in flags]),
-        by_level=np.array(["silence_by_level" in names for names in flags]),
+        by_signal=np.array([bool(names & {"silence_by_level", "tone_by_signal"}) for names in flags]),
         dominant_share=np.asarray(columns["dominant_share"], np.float64) if "dominant_share" in columns else None,
     )
     expected = columns.get("expected_decision", [None] * len(tracks))

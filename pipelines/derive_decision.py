@@ -170,8 +170,8 @@ def _calibrations(options: DerivationOptions) -> dict[str, CalibrationQuality]:
     """Forms of calibration on held-out packages, and the model's own, which may have seen the very tracks."""
     if options.calibration is None:
         return {}
-    # What is decided by level has no means.
-    tracks = options.tracks.where(~options.tracks.by_level)
+    # What the signal decides has no means.
+    tracks = options.tracks.where(~options.tracks.by_signal)
     mean = options.calibration.undo(tracks.probabilities)
     return {
         "the model's own": quality(tracks.probabilities, tracks.truth),

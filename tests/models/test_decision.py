@@ -13,7 +13,7 @@ from models.window_records import DecodeSummary, WindowPrediction
 PLAIN = Calibration(scale=1.0, bias=(0.0, 0.0, 0.0))
 
 
-def window(start_s, category, *, functional_type="noise", peak_dbfs=-10.0, duration_s=5.0, presence=None):
+def window(start_s, category, *, functional_type="noise", peak_dbfs=-10.0, duration_s=5.0, presence=None, tone_hz=None):
     types = np.full(len(FUNCTIONAL_TYPES), 0.01, np.float32)
     types[FUNCTIONAL_TYPES.index(functional_type)] = 0.93
     category = np.asarray(category, np.float32)
@@ -21,7 +21,7 @@ def window(start_s, category, *, functional_type="noise", peak_dbfs=-10.0, durat
     embedding[category.argmax()] = 1
     return WindowPrediction(
         start_s, duration_s, peak_dbfs, category, types,
-        np.asarray(category if presence is None else presence, np.float32), embedding,
+        np.asarray(category if presence is None else presence, np.float32), embedding, tone_hz,
     )  # fmt: skip
 
 
@@ -123,6 +123,30 @@ def test_tonal_functional_sound_is_never_decided_alone():
     decision = decide([window(5 * i, NOISE, functional_type="tone") for i in range(6)])
     assert (decision.category, decision.functional_type, decision.flags) == ("functional", "tone", ("tonal",))
     assert decision.review
+
+
+def test_one_steady_tone_is_decided_by_its_signal_whatever_the_network_says():
+    decision = decide([window(5 * i, MUSIC, tone_hz=440.0 + 0.1 * i) for i in range(6)])
+    assert (decision.category, decision.functional_type, decision.review) == ("functional", "tone", False)
+    assert decision.flags == ("tone_by_signal",)
+    assert decision.fractions.tolist() == [0, 1, 0]
+    assert [(s.category, s.functional_type) for s in decision.segments] == [("functional", "tone")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"tone_hz": 494.0}, {"tone_hz": None}, {"tone_hz": 440.0, "peak_dbfs": -12.0}],
+    ids=["another note", "no tone", "quieter"],
+)
+def test_tones_that_are_not_one_steady_tone_are_left_to_the_network(other):
+    windows = [*(window(5 * i, MUSIC, tone_hz=440.0) for i in range(5)), window(25, MUSIC, **other)]
+    assert (decide(windows).category, decide(windows).flags) == ("music", ())
+
+
+def test_a_tone_with_silence_around_it_is_a_tone():
+    decision = decide([window(0, MUSIC, tone_hz=440.0), window(5, MUSIC, peak_dbfs=-90.0)])
+    assert (decision.functional_type, decision.flags) == ("tone", ("tone_by_signal",))
+    assert [s.functional_type for s in decision.segments] == ["tone"]
 
 
 @pytest.mark.parametrize("flag", ["channels_cancel", "non_finite_samples"])
