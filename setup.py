@@ -48,6 +48,8 @@ setup(
             "earmark-categorize-tracks = pipelines.categorize_tracks:main",
             "earmark-train-classifier = pipelines.train_classifier:main",
             "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
+            "earmark-promote-model = pipelines.promote_model:main",
+            "earmark-derive-decision = pipelines.derive_decision:main",
         ]
     },
 )
