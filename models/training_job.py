@@ -14,18 +14,27 @@ from typing import Any
 import numpy as np
 
 from models.audio_cache import build_audio_cache
+from models.baseline_model import export_baseline, fit_heads
 from models.calibration import Calibration
 from models.front_end import FrontEnd, settings_record
 from models.labels_of_corpus import DEV, TRAIN, Recording
 from models.model_export import export_model, write_metadata
 from models.network import NetworkShape, multiply_adds
-from models.saved_model import load_model
+from models.saved_model import EarmarkModel, ModelMetadata, load_model
 from models.teacher_network import Teacher
 from models.training import set_up_tensorflow, train, use_serving_arithmetic
 from models.training_checkpoint import TrainingCheckpoint
 from models.training_config import TrainingConfig
 from models.training_pool import DrawTask, build_pool
-from models.training_report import SLICE_WINDOWS, folder_bytes, predict_tracks, slice_report, track_report, truth_of
+from models.training_report import (
+    SLICE_WINDOWS,
+    TrackOutputs,
+    folder_bytes,
+    predict_tracks,
+    slice_report,
+    track_report,
+    truth_of,
+)
 
 _LOG = logging.getLogger(__name__)
 #: How much a track under 5 s counts in the calibration: catalogs hold few, and they are harder.
@@ -39,8 +48,12 @@ def train_model(
     work: pathlib.Path,
     teacher_folder: str | None,
     config: TrainingConfig,
+    baseline: pathlib.Path | None = None,
 ) -> dict[str, Any]:
     """Train on the train split, export to ``output``, calibrate and measure on the dev split.
+
+    With ``baseline`` (and a teacher) the model that every comparison is made with is fitted on the same windows,
+    calibrated on the same tracks, and written there.
 
     Decoded audio, the pool of windows and the last checkpoint stay in ``work`` and are used again when nothing that
     they depend on changed.
@@ -72,11 +85,13 @@ def train_model(
 
     model = load_model(output)
     dev = of_split[DEV]
-    outputs = predict_tracks(model, dev)
-    weights = np.where(outputs.duration_s >= 5.0, 1.0, _SHORT_TRACK_WEIGHT)
-    calibration = Calibration.fit(outputs.category, truth_of(dev), weights)
-    metadata = dataclasses.replace(metadata, calibration=calibration)
-    write_metadata(output, metadata)
+    metadata, outputs = _calibrated(output, metadata, model, dev)
+    calibration = metadata.calibration
+    if baseline is not None and teacher is not None:
+        heads = fit_heads(pool, config.seed)
+        compared = export_baseline(teacher, heads, baseline, config.sha256(), data_sha256)
+        _calibrated(baseline, compared, load_model(baseline), dev)
+        _LOG.info("%s written, %.0f s", compared.model_version, time.monotonic() - begun)
     seconds = {
         f"{split} {label}": round(
             sum(len(cache.samples(i)) for i in places[split] if recordings[i].label == label) / 16_000
@@ -102,6 +117,18 @@ def train_model(
     }
     _LOG.info("measured on %d dev recordings, %.0f s", len(dev), time.monotonic() - begun)
     return report
+
+
+def _calibrated(
+    folder: pathlib.Path, metadata: ModelMetadata, model: EarmarkModel, dev: Sequence[Recording]
+) -> tuple[ModelMetadata, TrackOutputs]:
+    """Fit the calibration on dev tracks, put it into the folder; return the metadata with it, and what was heard."""
+    outputs = predict_tracks(model, dev)
+    weights = np.where(outputs.duration_s >= 5.0, 1.0, _SHORT_TRACK_WEIGHT)
+    calibration = Calibration.fit(outputs.category, truth_of(dev), weights)
+    metadata = dataclasses.replace(metadata, calibration=calibration)
+    write_metadata(folder, metadata)
+    return metadata, outputs
 
 
 def _pool_key(data_sha256: str, config: TrainingConfig, front_end: FrontEnd, teacher: Teacher | None) -> str:

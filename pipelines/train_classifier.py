@@ -34,6 +34,8 @@ class TrainingOptions:
         Folder of the teacher's weights, or None.
     config
         The training's settings.
+    baseline
+        Where a model of the teacher's embedding is written too, or None.
     """
 
     recordings: list[Recording]
@@ -42,6 +44,7 @@ class TrainingOptions:
     work: pathlib.Path
     teacher: str | None
     config: TrainingConfig
+    baseline: pathlib.Path | None = None
 
 
 def parse(argv: Sequence[str] | None) -> TrainingOptions:
@@ -56,15 +59,19 @@ def parse(argv: Sequence[str] | None) -> TrainingOptions:
     parser.add_argument("--manifest", required=True, help="CSV with path, label, subtype, split and package")
     parser.add_argument("--output", required=True, help="model folder to write; must not hold anything else")
     parser.add_argument("--teacher", help="folder with YAMNet's weights as .npz; without it, labels alone teach")
+    parser.add_argument(
+        "--baseline", help="model folder to write too: linear heads on the teacher's embedding, to compare with"
+    )
     parser.add_argument("--config", help="YAML such as configs/training.yaml, which holds the defaults")
     parser.add_argument("--work_dir", help="folder for decoded audio and windows (default: OUTPUT.work)")
     arguments: argparse.Namespace = parser.parse_args(argv)
     config = read_training_config(arguments.config) if arguments.config is not None else TrainingConfig()
-    output = pathlib.Path(arguments.output)
-    if output.is_file():
-        raise UserError(f"--output {output}: is a file; give a folder.")
-    if output.is_dir() and any(output.iterdir()) and not (output / METADATA_FILE).is_file():
-        raise UserError(f"--output {output}: holds files that are no model; give a new folder.")
+    output = _model_folder("--output", arguments.output)
+    baseline = _model_folder("--baseline", arguments.baseline) if arguments.baseline is not None else None
+    if baseline is not None and arguments.teacher is None:
+        raise UserError(f"--baseline {baseline}: is made of the teacher's embedding; give --teacher too.")
+    if baseline is not None and baseline.resolve() == output.resolve():
+        raise UserError(f"--baseline {baseline}: is the folder of --output; give another one.")
     if arguments.teacher is not None:
         found = sorted(pathlib.Path(arguments.teacher).glob("*.npz"))
         if len(found) != 1:
@@ -73,7 +80,17 @@ def parse(argv: Sequence[str] | None) -> TrainingOptions:
             )
     recordings, data_sha256 = read_manifest(arguments.manifest)
     work = pathlib.Path(arguments.work_dir) if arguments.work_dir else output.with_name(output.name + ".work")
-    return TrainingOptions(recordings, data_sha256, output, work, arguments.teacher, config)
+    return TrainingOptions(recordings, data_sha256, output, work, arguments.teacher, config, baseline)
+
+
+def _model_folder(flag: str, folder: str) -> pathlib.Path:
+    """A folder that a model may be written to."""
+    path = pathlib.Path(folder)
+    if path.is_file():
+        raise UserError(f"{flag} {path}: is a file; give a folder.")
+    if path.is_dir() and any(path.iterdir()) and not (path / METADATA_FILE).is_file():
+        raise UserError(f"{flag} {path}: holds files that are no model; give a new folder.")
+    return path
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -84,7 +101,13 @@ def run(argv: Sequence[str] | None = None) -> int:
         from models.training_job import train_model
 
     report = train_model(
-        options.recordings, options.data_sha256, options.output, options.work, options.teacher, options.config
+        options.recordings,
+        options.data_sha256,
+        options.output,
+        options.work,
+        options.teacher,
+        options.config,
+        options.baseline,
     )
     load_model(options.output)
     (options.output / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

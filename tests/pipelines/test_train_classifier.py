@@ -31,15 +31,18 @@ def trained(tmp_path_factory):
     manifest = write_corpus(folder)
     teacher = write_teacher(folder / "teacher")
     arguments = ["--manifest", str(manifest), "--config", str(folder / "config.yaml")]
-    assert run([*arguments, "--output", str(folder / "taught"), "--teacher", str(teacher)]) == 0
+    assert run([*arguments, "--output", str(folder / "taught"), "--teacher", str(teacher),
+                "--baseline", str(folder / "baseline")]) == 0  # fmt: skip
     assert run([*arguments, "--output", str(folder / "alone")]) == 0
     return folder
 
 
-@pytest.mark.parametrize("name", ["taught", "alone"])
-def test_the_model_folder_can_be_used(trained, name):
+@pytest.mark.parametrize(
+    ("name", "version"), [("taught", "tiny-0+"), ("alone", "tiny-0+"), ("baseline", "baseline-yamnet+")]
+)
+def test_the_model_folder_can_be_used(trained, name, version):
     model = load_model(trained / name)
-    assert model.metadata.model_version.startswith("tiny-0+")
+    assert model.metadata.model_version.startswith(version)
     outputs = model.predict(np.zeros((2, 80_000), np.float32), np.array([80_000, 1600], np.int32))
     assert outputs["category"].shape == (2, 3)
     assert np.isfinite(outputs["embedding"]).all()
@@ -66,3 +69,15 @@ def test_a_second_training_uses_what_is_there_and_gives_the_same_model(trained, 
     run([*arguments, "--output", str(trained / "taught"), "--teacher", str(trained / "teacher")])
     assert before and before == [path.stat().st_mtime_ns for path in pools]
     assert check_model_folder(trained / "taught").model_version.split("+")[0] == version.split("+")[0]
+
+
+def test_the_baseline_hears_what_is_audio_and_nothing_else(trained):
+    model = load_model(trained / "baseline")
+    rng = np.random.default_rng(0)
+    waveform = (0.1 * rng.standard_normal((2, 80_000))).astype(np.float32)
+    waveform[1, :32_000] = waveform[0, :32_000] * 0.25
+    outputs = model.predict(waveform, np.array([32_000, 32_000], np.int32))
+    # Neither what stands behind the audio nor its level matters.
+    for name, value in outputs.items():
+        np.testing.assert_allclose(value[0], value[1], atol=2e-3, err_msg=name)
+    np.testing.assert_allclose(np.linalg.norm(outputs["embedding"], axis=1), 1, rtol=1e-5)

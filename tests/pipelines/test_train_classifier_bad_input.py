@@ -98,3 +98,12 @@ def test_exit_status_and_time(folder):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert time.monotonic() - begun < 5
+
+
+def test_a_baseline_needs_a_teacher_and_a_folder_of_its_own(folder):
+    arguments = ("--manifest", folder / "good.csv", "--output", folder / "out")
+    assert "give --teacher too" in refused(*arguments, "--baseline", folder / "baseline")
+    (folder / "teacher").mkdir()
+    (folder / "teacher" / "weights.npz").write_bytes(b"")
+    same = refused(*arguments, "--teacher", folder / "teacher", "--baseline", folder / "out")
+    assert "is the folder of --output" in same
