@@ -91,7 +91,8 @@ def report(built: BuiltCorpus, packages: int) -> str:
         groups[row["split"], row["label"]].append(float(row["duration_s"]))
     for (split, label), durations_s in sorted(groups.items()):
         lines.append(f"{split:5}  {label:10}  {len(durations_s):5} files  {sum(durations_s) / 3600:6.2f} h")
-    lines.append(f"{built.manifest} lists {len(built.rows)} recordings; {built.copies} copies of them were left out.")
+    copies = f"{built.copies} more left out as a copy of one of them in another encoding"
+    lines.append(f"{built.manifest} lists {len(built.rows)} recordings; {copies}.")
     return "\n".join(lines)
 
 

@@ -10,7 +10,9 @@ FORMAT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/
 
 
 def copyright_file(**licence_of):
-    paragraphs = [f"Files: {files}\nCopyright: 2020 Nobody\nLicense: {licence}\n" for licence, files in licence_of.items()]
+    paragraphs = [
+        f"Files: {files}\nCopyright: 2020 Nobody\nLicense: {licence}\n" for licence, files in licence_of.items()
+    ]
     return "\n".join([FORMAT, *paragraphs])
 
 
@@ -55,7 +57,10 @@ def test_the_recipe_overrides_the_documents():
 
 
 def test_the_packages_own_copyright_file_is_preferred():
-    documents = {"usr/share/doc/a/copyright": copyright_file(MIT="*"), "usr/share/doc/b/copyright": copyright_file(BSD="*")}
+    documents = {
+        "usr/share/doc/a/copyright": copyright_file(MIT="*"),
+        "usr/share/doc/b/copyright": copyright_file(BSD="*"),
+    }
     assert Licences(documents, "b").of("x.ogg") == "BSD"
     assert Licences(documents, "c").of("x.ogg") == "MIT"
 

@@ -33,14 +33,18 @@ RULE = "{files: 'noise', label: functional, subtype: noise, from: documents}"
         ("source: pypi", "source: npm", "packages.2.source (package tiny-sounds) is 'npm'"),
         ("    download_mb: 300.5\n", "", "packages.2.download_mb (package tiny-sounds): is missing"),
         ("download_mb: 300.5", "size_mb: 300.5", "packages.2.download_mb (package tiny-sounds): is missing"),
-        ("    version: \"3.0\"", "    version: 3.0", "packages.2.version (package tiny-sounds) is 3.0"),
+        ('    version: "3.0"', "    version: 3.0", "packages.2.version (package tiny-sounds) is 3.0"),
         ("name: tiny-sounds", "name: -oProxy", "packages.2.name (package -oProxy) is '-oProxy'"),
         ("name: tiny-sounds", "name: ../sounds", "packages.2.name (package ../sounds) is '../sounds'"),
         ("name: tiny-sounds", "name: tiny-game", "package tiny-game stands twice"),
         ("name: tiny-copies", "name: tiny-game", "package tiny-game is in both splits"),
         (RULE, "{files: '(', label: functional, subtype: noise, from: name}", "is '(': is no regular expression"),
         (RULE, "{files: '', label: functional, subtype: noise, from: name}", "is '': is empty"),
-        (RULE, RULE.replace("functional", "song"), "packages.2.rules.0.label (package tiny-sounds) is 'song': is none of"),
+        (
+            RULE,
+            RULE.replace("functional", "song"),
+            "packages.2.rules.0.label (package tiny-sounds) is 'song': is none of",
+        ),
         (RULE, RULE.replace("documents", "hearsay"), "from (package tiny-sounds) is 'hearsay'"),
         (RULE, RULE.replace("noise,", "No ise,"), "subtype (package tiny-sounds) is 'No ise'"),
         (RULE, "{files: 'noise', label: functional}", "needs label, subtype and from, or leave_out"),
@@ -50,7 +54,11 @@ RULE = "{files: 'noise', label: functional, subtype: noise, from: documents}"
         (RULE, RULE.replace("from:", "at_least_s: .nan, from:"), "at_least_s (package tiny-sounds) is nan"),
         (RULE, RULE.replace("from:", "at_most: 0, from:"), "at_most (package tiny-sounds) is 0"),
         (RULE, RULE.replace("from:", "at_leest_s: 1, from:"), "at_leest_s (package tiny-sounds): no such key"),
-        ("    rules:\n      - {files: 'noise'", "    rules: []\n    rest:\n      - {files: 'noise'", "packages.2.rules"),
+        (
+            "    rules:\n      - {files: 'noise'",
+            "    rules: []\n    rest:\n      - {files: 'noise'",
+            "packages.2.rules",
+        ),
     ],
 )
 def test_wrong_values(tmp_path, old, new, message):

@@ -12,7 +12,15 @@ from tests.models.tiny_packages import audio_bytes, needs_dpkg, noise, write_deb
 
 SUFFIXES = ["ogg", "wav"]
 WAV = audio_bytes(noise(0.1, 1))
-NAMES = ["../evil.wav", "/etc/evil.wav", "a/../../../evil.wav", "..\\evil.wav", "C:\\evil.wav", "a\n.wav", "x" * 300 + ".wav"]
+NAMES = [
+    "../evil.wav",
+    "/etc/evil.wav",
+    "a/../../../evil.wav",
+    "..\\evil.wav",
+    "C:\\evil.wav",
+    "a\n.wav",
+    "x" * 300 + ".wav",
+]
 
 
 @pytest.fixture
@@ -27,7 +35,7 @@ def written(tmp_path, but):
 
 def test_no_name_leads_out_of_the_folder(tmp_path, folder):
     inner = zip_bytes({name: audio_bytes(noise(0.1, 100 + place)) for place, name in enumerate(NAMES)})
-    wheel = write_wheel(tmp_path, "evil", "1", {**{name: WAV for name in NAMES}, "inner.zip": inner})
+    wheel = write_wheel(tmp_path, "evil", "1", {**dict.fromkeys(NAMES, WAV), "inner.zip": inner})
     unpacked = Unpacker(folder, SUFFIXES).wheel(wheel)
     assert len(unpacked.audio) == 2 * len(NAMES)
     assert written(tmp_path, wheel) == sorted(path.name for path in folder.iterdir())
@@ -48,8 +56,16 @@ def raw_deb(path, members):
         member.size = len(text)
         tar.addfile(member, io.BytesIO(text))
     deb = b"!<arch>\n"
-    for name, content in (("debian-binary", b"2.0\n"), ("control.tar.gz", control.getvalue()), ("data.tar.gz", data.getvalue())):
-        deb += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode() + content + b"\n" * (len(content) % 2)
+    for name, content in (
+        ("debian-binary", b"2.0\n"),
+        ("control.tar.gz", control.getvalue()),
+        ("data.tar.gz", data.getvalue()),
+    ):
+        deb += (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode()
+            + content
+            + b"\n" * (len(content) % 2)
+        )
     path.write_bytes(deb)
     return path
 
@@ -125,7 +141,9 @@ def test_an_encrypted_archive_inside_is_left_out(tmp_path, folder):
 
 @needs_dpkg
 def test_damaged_debian_packages(tmp_path, folder):
-    package = write_deb(tmp_path, "whole", "1", {f"usr/{place}.wav": audio_bytes(noise(1, place)) for place in range(9)})
+    package = write_deb(
+        tmp_path, "whole", "1", {f"usr/{place}.wav": audio_bytes(noise(1, place)) for place in range(9)}
+    )
     content = package.read_bytes()
     damaged = {"cut": content[: len(content) // 2], "none": b"", "text": b"no package", "header": content[:100]}
     damaged["flipped"] = content[:5000] + bytes(2000) + content[7000:]
@@ -144,5 +162,3 @@ def test_damaged_wheels(tmp_path, folder):
         wheel.write_bytes(changed)
         with pytest.raises(PackageError, match="cannot be unpacked"):
             Unpacker(folder, SUFFIXES).wheel(wheel)
-
-

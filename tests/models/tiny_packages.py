@@ -26,7 +26,9 @@ def _has_libopenmpt() -> bool:
     return "libopenmpt" in listed.stdout
 
 
-needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb, which is Debian's, is not installed")
+needs_dpkg = pytest.mark.skipif(
+    shutil.which("dpkg-deb") is None, reason="dpkg-deb, which is Debian's, is not installed"
+)
 needs_ffmpeg = pytest.mark.skipif(not _has_libopenmpt(), reason="no ffmpeg with libopenmpt is installed")
 
 COPYRIGHT = """\
@@ -132,7 +134,9 @@ def zip_bytes(files: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def write_deb(folder: Path, name: str, version: str, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+def write_deb(
+    folder: Path, name: str, version: str, files: dict[str, bytes], links: dict[str, str] | None = None
+) -> Path:
     """Build a Debian package with ``dpkg-deb``; ``links`` are symbolic ones."""
     tree = folder / f"tree-{name}"
     (tree / "DEBIAN").mkdir(parents=True)
@@ -176,7 +180,9 @@ def write_packages(folder: Path) -> Path:
         "usr/share/games/tiny/data/sounds/tick.wav": audio_bytes(noise(0.1, 8)),
         "usr/share/games/tiny/data/sounds/broken.wav": b"RIFF, and then nothing",
         "usr/share/games/tiny/data/voice/hello.g722": g722_bytes(song(2.0, seed=3)),
-        "usr/share/games/tiny/data.pk3": zip_bytes({"music/inner.ogg": audio_bytes(song(seed=4), "OGG"), "x.txt": b"x"}),
+        "usr/share/games/tiny/data.pk3": zip_bytes(
+            {"music/inner.ogg": audio_bytes(song(seed=4), "OGG"), "x.txt": b"x"}
+        ),
         "usr/share/games/tiny/other.zip": b"no zip at all",
         "usr/share/doc/tiny-game/copyright": COPYRIGHT.encode(),
     }
