@@ -30,6 +30,9 @@ from models.errors import UserError
 #: A corpus that lacks a larger share of its packages is not built.
 MOST_MISSING: Final = 0.1
 
+#: Files between two lines of progress.
+_FILES_PER_LINE: Final = 200
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -133,13 +136,14 @@ def build_corpus(
         headers = list(pool.map(_headers, [package for package, _ in there], [fetched for _, fetched in there]))
         chosen = list(_chosen(there, headers, folder))
         _LOG.info("%d files are chosen; they are rendered, decoded and compared", len(chosen))
-        outcomes = list(pool.map(_take, chosen, chunksize=4))
-    taken: list[tuple[_Job, Heard, str]] = []
-    for job, outcome in zip(chosen, outcomes, strict=True):
-        if isinstance(outcome, str):
-            _LOG.warning("%s: %s is left out: %s", job.package.name, job.choice.path, outcome)
-        else:
-            taken.append((job, *outcome))
+        taken: list[tuple[_Job, Heard, str]] = []
+        for count, (job, outcome) in enumerate(zip(chosen, pool.map(_take, chosen, chunksize=4), strict=True), start=1):
+            if isinstance(outcome, str):
+                _LOG.warning("%s: %s is left out: %s", job.package.name, job.choice.path, outcome)
+            else:
+                taken.append((job, *outcome))
+            if count % _FILES_PER_LINE == 0:
+                _LOG.info("%d of %d files are done", count, len(chosen))
     copies = find_copies([heard for _, heard, _ in taken])
     for copy, first in copies.items():
         one, other = taken[first][0], taken[copy][0]
@@ -187,16 +191,12 @@ def _chosen(
 
 def _take(job: _Job) -> tuple[Heard, str] | str:
     """Put a file in its place and hear it; return what was heard and the file's sha256, or why it is left out."""
-    if job.target.exists() and job.notes.exists():
-        with (
-            contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile),
-            np.load(job.notes, allow_pickle=False) as known,
-        ):
-            if int(known["bytes"]) == job.target.stat().st_size:
-                print_ = Fingerprint(known["pattern"], known["spectrum"])
-                return Heard(str(known["audio_sha256"]), float(known["duration_s"]), print_), str(known["sha256"])
     try:
         put_in_place(job.file, job.target)
+        # Copies are deleted in the end; the notes spare decoding them again.
+        known = _read_notes(job)
+        if known is not None:
+            return known
         heard = hear(job.target, min(job.choice.rule.at_least_s, job.choice.audio.duration_s))
     except FileError as error:
         job.target.unlink(missing_ok=True)
@@ -215,6 +215,20 @@ def _take(job: _Job) -> tuple[Heard, str] | str:
     )
     partial.replace(job.notes)
     return heard, sha256
+
+
+def _read_notes(job: _Job) -> tuple[Heard, str] | None:
+    """Read what an earlier build heard of a file; None when it heard nothing of it as it is now."""
+    broken = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+    with contextlib.suppress(*broken), np.load(job.notes, allow_pickle=False) as notes:
+        if int(notes["bytes"]) == job.target.stat().st_size:
+            heard = Heard(
+                str(notes["audio_sha256"]),
+                float(notes["duration_s"]),
+                Fingerprint(notes["pattern"], notes["spectrum"]),
+            )
+            return heard, str(notes["sha256"])
+    return None
 
 
 def _write_at_once(file: Path, content: bytes) -> None:
