@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train clean
+.PHONY: run test test-kill test-gcs lint format types docs bench corpus train promote clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
@@ -51,6 +51,10 @@ corpus: $(VENV)/.test
 # MANIFEST: the CSV of a labelled corpus; TEACHER: a folder with a teacher network (may be left out).
 train: $(VENV)/.test
 	$(BIN)/python -m pipelines.train_classifier --manifest $(MANIFEST) --output $(OUT)/model $(if $(TEACHER),--teacher $(TEACHER))
+
+# MODEL: a model folder; EVALUATION: its evaluation.json, or several; AGAINST: the reference (may be left out).
+promote: $(VENV)/.run
+	$(BIN)/python -m pipelines.promote_model --model $(MODEL) $(EVALUATION:%=--evaluation %) $(if $(AGAINST),--against $(AGAINST))
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

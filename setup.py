@@ -51,6 +51,8 @@ setup(
             "earmark-build-corpus = pipelines.build_corpus:main",
             "earmark-train-classifier = pipelines.train_classifier:main",
             "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
+            "earmark-promote-model = pipelines.promote_model:main",
+            "earmark-derive-decision = pipelines.derive_decision:main",
         ]
     },
 )

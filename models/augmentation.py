@@ -1,4 +1,4 @@
-"""What is done to training clips: playback speed, equaliser, band limits, room, level, clipping, and mixing two."""
+"""What is done to training clips: speed, equaliser, band limits, room, fades, clipping, codecs, and mixing two."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.codec_augmentation import coded
 from models.synthesis import SAMPLE_RATE_HZ, Samples, levelled
 from models.taxonomy import FUNCTIONAL, MUSIC, SPEECH
 
@@ -36,6 +37,18 @@ def spectral_gain(rng: np.random.Generator, bins: int) -> npt.NDArray[np.float32
     return (10 ** (np.clip(gain_db, -90, 30) / 20)).astype(np.float32)
 
 
+def loudspeaker(rng: np.random.Generator, samples: Samples) -> Samples:
+    """A clip as a small loudspeaker under a ceiling gives it: a band from about 200 to 5,000 Hz, in a room."""
+    size = -(-(len(samples) + 16_000) // 4000) * 4000
+    octaves = np.log2(np.maximum(np.linspace(0, SAMPLE_RATE_HZ / 2, size // 2 + 1), 10.0) / 1000.0)
+    low, high = np.log2(rng.uniform(0.12, 0.4)), np.log2(rng.uniform(2.5, 7.0))
+    gain_db = -np.clip(low - octaves, 0, None) * 18 - np.clip(octaves - high, 0, None) * 18
+    spectrum = np.fft.rfft(samples, size) * 10 ** (np.maximum(gain_db, -90) / 20)
+    spectrum = spectrum * room_response(rng, len(spectrum), size)
+    heard: Samples = np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
+    return heard
+
+
 def room_response(rng: np.random.Generator, bins: int, count: int) -> npt.NDArray[np.complex64]:
     """Spectrum of a small or large room: the direct sound and decaying noise."""
     length = int(SAMPLE_RATE_HZ * rng.uniform(0.05, 1.2))
@@ -58,8 +71,27 @@ def coloured(rng: np.random.Generator, samples: Samples) -> Samples:
     return heard
 
 
-def damaged(rng: np.random.Generator, samples: Samples) -> Samples:
-    """Clipped, coarsely quantised, or as it was."""
+def damaged(rng: np.random.Generator, samples: Samples, coded_share: float = 0.0) -> Samples:
+    """Clipped, coarsely quantised, or as it was; then, in ``coded_share`` of the cases, through a lossy codec."""
+    samples = _distorted(rng, samples)
+    # Shorter than this a codec's own frames are most of what is heard.
+    if rng.random() < coded_share and len(samples) >= 0.3 * SAMPLE_RATE_HZ:
+        return coded(rng, samples)
+    return samples
+
+
+def faded(rng: np.random.Generator, samples: Samples) -> Samples:
+    """A clip that swells or dies away by up to 40 dB, over all of it or a part."""
+    depth_db = rng.uniform(6, 40)
+    begin, end = sorted(rng.uniform(-0.3, 1.3, 2))
+    place = np.linspace(0, 1, len(samples), dtype=np.float32)
+    ramp = np.clip((place - begin) / max(end - begin, 0.05), 0, 1)
+    shape = ramp if rng.random() < 0.5 else 1 - ramp
+    swelling: Samples = (samples * 10 ** (-depth_db * shape / 20)).astype(np.float32)
+    return swelling
+
+
+def _distorted(rng: np.random.Generator, samples: Samples) -> Samples:
     chance = rng.random()
     if chance < 0.06:
         limit = float(np.quantile(np.abs(samples), rng.uniform(0.8, 0.99))) + 1e-6

@@ -19,6 +19,13 @@ class Calibration:
 
     The mean is the arithmetic one over the windows, weighted by how much of each window is audio.
 
+    Temperature alone (no bias) and isotonic regression per category were tried against it on packages that none of them
+    was fitted on. On the dev labels of earmark-1.0.0, 522 tracks of 18 packages in 5 parts, the log loss was 0.126 for
+    scale and bias, 0.125 for temperature, 0.190 for isotonic regression, the calibration error 0.016, 0.017 and 0.019;
+    on the 280 tracks of 5 s and more 0.084, 0.095 and 0.106. Isotonic regression believes the few tracks at the ends
+    too much. ``python -m pipelines.derive_decision --labels labels.parquet --output decision.yaml`` (with
+    ``--min_duration_s 5``) prints the comparison for the labels of any model.
+
     Attributes
     ----------
     scale
@@ -34,6 +41,13 @@ class Calibration:
         """Calibrated probabilities, shape (..., 3), each row summing to 1, from means of the same shape."""
         mean = np.asarray(mean_probabilities, np.float64)
         return _softmax(self.scale * np.log(mean + _FLOOR) + np.asarray(self.bias))
+
+    def undo(self, probabilities: npt.ArrayLike) -> Probabilities:
+        """The means, shape (..., 3), that :meth:`apply` made ``probabilities`` of, to their rounding."""
+        calibrated = np.maximum(np.asarray(probabilities, np.float64), 1e-9)
+        floored = _softmax((np.log(calibrated) - np.asarray(self.bias)) / self.scale)
+        mean: Probabilities = np.maximum((1 + floored.shape[-1] * _FLOOR) * floored - _FLOOR, 0.0)
+        return mean
 
     @classmethod
     def fit(

@@ -1,8 +1,8 @@
 """From the windows of a track to its label: category, type, confidence, fractions, segments, and who decides.
 
-Pure functions of numbers. The rule in short: windows below the silence level are silence and say nothing else;
-the others vote with their probabilities, weighted by their length; the calibrated vote gives the category; the
-cost model says whether the label may be acted on or a person listens first.
+Pure functions of numbers. The rule in short: windows below the silence level are silence and say nothing else; one
+steady tone in all the others is a tone; otherwise they vote with their probabilities, weighted by their length; the
+calibrated vote gives the category; the cost model says whether the label may be acted on or a person listens first.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ import numpy.typing as npt
 import pydantic
 
 from models.calibration import Calibration
-from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES, MUSIC
+from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES, MUSIC, SPEECH
 from models.window_records import DecodeSummary, WindowPrediction
 
 _FUNCTIONAL_INDEX: Final = CATEGORIES.index(FUNCTIONAL)
 _MUSIC_INDEX: Final = CATEGORIES.index(MUSIC)
+_SPEECH_INDEX: Final = CATEGORIES.index(SPEECH)
 _SILENCE_INDEX: Final = FUNCTIONAL_TYPES.index("silence")
+_TONE_INDEX: Final = FUNCTIONAL_TYPES.index("tone")
 
-#: Confidence of a label that signal level alone decides: certain, short of claiming that no rule is ever wrong.
+#: How far the windows of one steady tone may differ: as a ratio of frequencies, and in dB.
+_MOST_DETUNED: Final = 0.005
+_MOST_LEVEL_CHANGE_DB: Final = 1.0
+
+#: Confidence of a label that the signal alone decides: certain, short of claiming that no rule is ever wrong.
 _RULE_CONFIDENCE: Final = 0.999
 
 #: Every flag that a label can carry, with what it tells a reviewer; ``docs/tables.md`` lists them.
@@ -40,16 +46,20 @@ FLAGS: Final = {
     "release_contradicts_audio": "Release title or genres promise music or speech; functional sound was heard.",
     "shorter_than_catalog": "The audio ends before the catalog or its own container says; labelled from what there is.",
     "silence_by_level": "Decided by signal level alone: nothing above the silence level.",
+    "speech_heard": "Labelled functional, yet speech is heard in a good part of it, as in a café.",
     "title_contradicts_audio": "The title promises another category than the one heard.",
     "tonal": "Functional and tonal: a bowl, a chime or a drone may be music, and only a person can tell.",
+    "tone_by_signal": "Decided by the signal alone: one steady tone in everything that is heard.",
     "truncated": "The file ends before its own container says.",
-    "uncertain": "The expected cost of a wrong label is above the cost of a review.",
+    "uncertain": "The expected cost of a wrong label is above the cost of a review, or the confidence is below the "
+    "category's least, or music is heard in a functional track.",
 }
 
 #: Flags that always send a track to a person.
-_REVIEW_FLAGS: Final = frozenset(
+REVIEW_FLAGS: Final = frozenset(
     {"channels_cancel", "declared_type_contradicts_audio", "mixed_content", "mostly_silent", "non_finite_samples",
-     "release_contradicts_audio", "shorter_than_catalog", "title_contradicts_audio", "tonal", "truncated", "uncertain"}
+     "release_contradicts_audio", "shorter_than_catalog", "speech_heard", "title_contradicts_audio", "tonal",
+     "truncated", "uncertain"}
 )  # fmt: skip
 
 
@@ -68,6 +78,15 @@ class CostSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     speech_called_music: float = pydantic.Field(default=6.0, ge=0)
     review: float = pydantic.Field(default=1.0, gt=0)
 
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """Cost of each mistake, shape (3 true categories, 3 called categories), 0 on the diagonal."""
+        return np.array(
+            [
+                [0.0 if truth == called else getattr(self, f"{truth}_called_{called}") for called in CATEGORIES]
+                for truth in CATEGORIES
+            ]
+        )
+
     def expected_cost(self, called: str, probabilities: npt.NDArray[np.float64]) -> float:
         """Expected cost of acting on the label ``called``.
 
@@ -78,13 +97,15 @@ class CostSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
         probabilities
             Calibrated probabilities in the order of ``CATEGORIES``, shape (3,).
         """
-        return float(
-            sum(
-                probability * getattr(self, f"{truth}_called_{called}")
-                for truth, probability in zip(CATEGORIES, probabilities, strict=True)
-                if truth != called
-            )
-        )
+        return float(np.asarray(probabilities) @ self.matrix()[:, CATEGORIES.index(called)])
+
+
+class ConfidenceSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Confidence below which a label of each category goes to review, whatever the cost model expects; 0 for none."""
+
+    music: float = pydantic.Field(default=0.0, ge=0, le=1)
+    functional: float = pydantic.Field(default=0.0, ge=0, le=1)
+    speech: float = pydantic.Field(default=0.0, ge=0, le=1)
 
 
 class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -100,6 +121,10 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
     min_dominant_share: float = pydantic.Field(default=0.6, ge=0, le=1)
     #: Largest share of heard music in a track that may be called functional with ``auto``.
     max_music_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
+    #: Largest share of heard speech in a track that may be called functional with ``auto``.
+    max_speech_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
+    #: Beside the costs, for a model whose confidence is not always deserved.
+    min_confidence: ConfidenceSettings = ConfidenceSettings()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +180,7 @@ def duration_flags(duration_s: float, catalog_duration_ms: int | None, settings:
 
 def needs_review(flags: Sequence[str]) -> bool:
     """Whether any of the flags sends a track to a person."""
-    return not _REVIEW_FLAGS.isdisjoint(flags)
+    return not REVIEW_FLAGS.isdisjoint(flags)
 
 
 def decide_audio(
@@ -186,18 +211,19 @@ def decide_audio(
         raise ValueError("a decision needs at least one window; a file without any is a dead letter")
     weights = np.array([max(p.duration_s, 1e-6) for p in predictions])
     silent = np.array([p.peak_dbfs < settings.silence_peak_dbfs for p in predictions])
-    category, types, presence = _window_evidence(predictions, silent)
+    one_tone = _is_one_tone([p for p, still in zip(predictions, silent, strict=True) if not still])
+    category, types, presence = _window_evidence(predictions, silent, one_tone)
     silent_share = float(weights @ silent / weights.sum())
     heard = weights * ~silent
     flags = set(summary.flags)
     if "truncated" in flags or summary.error_type is not None:
         flags |= {"truncated", "shorter_than_catalog"}
 
-    if silent.all():
+    if silent.all() or one_tone:
         probabilities = np.full(3, (1 - _RULE_CONFIDENCE) / 2)
         probabilities[_FUNCTIONAL_INDEX] = _RULE_CONFIDENCE
-        flags.add("silence_by_level")
-        heard = weights
+        flags.add("tone_by_signal" if one_tone else "silence_by_level")
+        heard = heard if one_tone else weights
     else:
         probabilities = calibration.apply(heard @ category / heard.sum())
     called = int(probabilities.argmax())
@@ -210,11 +236,14 @@ def decide_audio(
     cost = settings.costs.expected_cost(CATEGORIES[called], probabilities)
     if called != _MUSIC_INDEX and fractions[_MUSIC_INDEX] > settings.max_music_in_functional:
         flags.add("music_heard")
-    if cost > settings.costs.review or (called == _FUNCTIONAL_INDEX and "music_heard" in flags):
+    if called == _FUNCTIONAL_INDEX and fractions[_SPEECH_INDEX] > settings.max_speech_in_functional:
+        flags.add("speech_heard")
+    doubtful = cost > settings.costs.review or (called == _FUNCTIONAL_INDEX and "music_heard" in flags)
+    if doubtful or probabilities[called] < getattr(settings.min_confidence, CATEGORIES[called]):
         flags.add("uncertain")
 
     functional_type = _functional_type(heard, category, types) if called == _FUNCTIONAL_INDEX else None
-    if functional_type == "tone":
+    if functional_type == "tone" and not one_tone:
         flags.add("tonal")
 
     embedding = heard @ np.stack([p.embedding for p in predictions]).astype(np.float64)
@@ -232,18 +261,30 @@ def decide_audio(
     )
 
 
+def _is_one_tone(heard: Sequence[WindowPrediction]) -> bool:
+    """Whether the windows that are not silent are one steady tone, of one pitch and level in all of them."""
+    tones_hz = [p.tone_hz for p in heard if p.tone_hz is not None]
+    if not tones_hz or len(tones_hz) < len(heard):
+        return False
+    levels_db = [p.peak_dbfs for p in heard]
+    steady_pitch = max(tones_hz) <= min(tones_hz) * (1 + _MOST_DETUNED)
+    return steady_pitch and max(levels_db) - min(levels_db) <= _MOST_LEVEL_CHANGE_DB
+
+
 def _window_evidence(
-    predictions: Sequence[WindowPrediction], silent: npt.NDArray[np.bool_]
+    predictions: Sequence[WindowPrediction], silent: npt.NDArray[np.bool_], one_tone: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Category (n, 3), type (n, 8) and 0/1 presence (n, 3) per window, silent windows overruled by the level."""
+    """Category (n, 3), type (n, 8) and 0/1 presence (n, 3) per window, overruled by what the signal decides."""
     category = np.stack([p.category for p in predictions]).astype(np.float64)
     types = np.stack([p.functional_type for p in predictions]).astype(np.float64)
     presence = np.stack([p.presence for p in predictions]) >= 0.5
     # What a window is called is present in it, whatever the presence head says.
     presence[np.arange(len(predictions)), category.argmax(axis=1)] = True
-    category[silent] = np.eye(len(CATEGORIES))[_FUNCTIONAL_INDEX]
+    decided = silent | one_tone
+    category[decided] = np.eye(len(CATEGORIES))[_FUNCTIONAL_INDEX]
+    types[decided] = np.eye(len(FUNCTIONAL_TYPES))[_TONE_INDEX]
     types[silent] = np.eye(len(FUNCTIONAL_TYPES))[_SILENCE_INDEX]
-    presence[silent] = np.arange(len(CATEGORIES)) == _FUNCTIONAL_INDEX
+    presence[decided] = np.arange(len(CATEGORIES)) == _FUNCTIONAL_INDEX
     return category, types, presence.astype(np.float64)
 
 

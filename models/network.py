@@ -33,6 +33,8 @@ class NetworkShape:
         Shape of the log-mel picture; 16 frames of it become one time step.
     widths
         Channels of the stem and of the three stages that follow.
+    blocks
+        Convolutions of each of those stages; the first of each halves time and frequency.
     map_width
         Channels of the last map, after the frequency axis is gone.
     embedding_size
@@ -42,6 +44,7 @@ class NetworkShape:
     frames: int = 250
     mel_bands: int = 64
     widths: tuple[int, int, int, int] = (24, 40, 80, 144)
+    blocks: tuple[int, int, int, int] = (1, 1, 3, 3)
     map_width: int = 256
     embedding_size: int = 128
 
@@ -99,15 +102,7 @@ class EarmarkNetwork(tf.keras.Model):
         super().__init__()
         self.network_shape = shape
         self.label_gradient = label_gradient
-        stem, first, second, third = shape.widths
-        self.stages = [
-            MaskedConvolution(stem, (5, 5), (2, 2)),
-            MaskedConvolution(first, (3, 3), (2, 2)),
-            MaskedConvolution(second, (3, 3), (2, 2)),
-            MaskedConvolution(second, (3, 3), (1, 1)),
-            MaskedConvolution(third, (3, 3), (2, 2)),
-            MaskedConvolution(third, (3, 3), (1, 1)),
-        ]
+        self.stages = [MaskedConvolution(filters, kernel, stride) for filters, kernel, stride in convolutions(shape)]
         self.collapse = layers.Dense(shape.map_width, use_bias=False)
         self.collapse_normalization = layers.BatchNormalization(momentum=0.98, epsilon=1e-3)
         self.dropout = layers.Dropout(0.1)
@@ -164,16 +159,21 @@ class EarmarkNetwork(tf.keras.Model):
         return outputs
 
 
+def convolutions(shape: NetworkShape) -> list[tuple[int, tuple[int, int], tuple[int, int]]]:
+    """Filters, kernel and stride of every convolution, in order."""
+    listed: list[tuple[int, tuple[int, int], tuple[int, int]]] = []
+    for filters, blocks in zip(shape.widths, shape.blocks, strict=True):
+        for block in range(blocks):
+            listed.append((filters, (3, 3) if listed else (5, 5), (1, 1) if block else (2, 2)))
+    return listed
+
+
 def multiply_adds(shape: NetworkShape) -> int:
     """Multiply-adds of one window through the convolutions and the collapse, without the heads."""
-    stem, first, second, third = shape.widths
     time, band = shape.frames, shape.mel_bands
     total, channels = 0, 1
-    for filters, area, halves in (
-        (stem, 25, True), (first, 9, True), (second, 9, True), (second, 9, False), (third, 9, True), (third, 9, False),
-    ):  # fmt: skip
-        if halves:
-            time, band = -(-time // 2), -(-band // 2)
-        total += time * band * area * channels * filters
+    for filters, kernel, stride in convolutions(shape):
+        time, band = -(-time // stride[0]), -(-band // stride[1])
+        total += time * band * kernel[0] * kernel[1] * channels * filters
         channels = filters
     return total + time * band * channels * shape.map_width

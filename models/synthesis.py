@@ -91,6 +91,60 @@ def machine(rng: np.random.Generator, count: int) -> Samples:
     return levelled(levelled(tone) * 10 ** (rng.uniform(-18, 6) / 20) + noise * beat)
 
 
+def vehicle(rng: np.random.Generator, count: int) -> Samples:
+    """A motor that revs up, idles or passes by: bursts at its firing rate through the resonances of an exhaust."""
+    low_hz, high_hz = sorted(np.exp(rng.uniform(np.log(12), np.log(220), 2)))
+    sweep = (
+        slow_curve(rng, count, float(rng.choice([0.1, 0.4, 1.5])))
+        if rng.random() < 0.7
+        else np.zeros(count, np.float32)
+    )
+    rate_hz = low_hz + (high_hz - low_hz) * sweep
+    turns = np.cumsum(rate_hz * (1 + 0.02 * rng.standard_normal() * slow_curve(rng, count, 20))) / SAMPLE_RATE_HZ
+    bursts = np.diff(np.floor(turns), prepend=0).astype(np.float32)
+    # No two strokes are alike, and one cylinder is always a little stronger.
+    cylinders = int(rng.choice([1, 2, 4, 6]))
+    strength = (rng.uniform(0.5, 1, cylinders)[np.floor(turns).astype(int) % cylinders]) * rng.uniform(0.7, 1, count)
+    length = int(SAMPLE_RATE_HZ * rng.uniform(0.004, 0.03))
+    time_s = np.arange(4 * length) / SAMPLE_RATE_HZ
+    ring = rng.standard_normal(4 * length) * rng.uniform(0.2, 1.5)
+    for _ in range(int(rng.integers(1, 5))):
+        ring += np.sin(2 * np.pi * np.exp(rng.uniform(*np.log([60, 1500]))) * time_s + rng.uniform(0, 6))
+    ring *= np.exp(-np.arange(4 * length) / length)
+    size = count + len(ring)
+    motor = np.fft.irfft(np.fft.rfft(bursts * strength, size) * np.fft.rfft(ring, size), size)[:count]
+    road = coloured_noise(rng, count, rng.uniform(-8, -2), bumps=2) * (0.3 + sweep)
+    sound = levelled(levelled(motor) + levelled(road) * 10 ** (rng.uniform(-24, 0) / 20))
+    if rng.random() < 0.3:
+        sound = levelled(sound * 10 ** (slow_curve(rng, count, rng.uniform(0.2, 0.8)) * rng.uniform(6, 30) / 20))
+    return sound
+
+
+def aircraft(rng: np.random.Generator, count: int) -> Samples:
+    """A jet's roar and whine, a propeller's or a rotor's blades: near, passing, or from inside the cabin."""
+    time_s = np.arange(count, dtype=np.float64) / SAMPLE_RATE_HZ
+    pitch = 1 + rng.choice([0.0, 0.01, 0.1]) * (slow_curve(rng, count, 0.4).astype(np.float64) - 0.5)
+    roar = coloured_noise(rng, count, rng.uniform(-6, -1), bumps=int(rng.integers(1, 4)))
+    tones = np.zeros(count)
+    if rng.random() < 0.5:
+        for _ in range(int(rng.integers(1, 5))):
+            whine_hz = np.exp(rng.uniform(*np.log([400, 6500])))
+            tones += rng.random() * np.sin(2 * np.pi * whine_hz * np.cumsum(pitch) / SAMPLE_RATE_HZ)
+        blades_db = rng.uniform(-36, -6)
+    else:
+        blade_hz = np.exp(rng.uniform(*np.log([10, 160])))
+        phase = 2 * np.pi * blade_hz * np.cumsum(pitch) / SAMPLE_RATE_HZ
+        for harmonic in range(1, int(min(30, 4000 / blade_hz)) + 1):
+            tones += rng.random() / harmonic ** rng.uniform(0.2, 1.2) * np.sin(harmonic * phase + rng.uniform(0, 6))
+        roar = roar * (1 + rng.uniform(0, 0.8) * np.sin(phase)).astype(np.float32)
+        blades_db = rng.uniform(-12, 9)
+    sound = levelled(levelled(roar) + levelled(tones) * 10 ** (blades_db / 20))
+    if rng.random() < 0.3:
+        passing = np.exp(-(((time_s - rng.uniform(0, 5)) / rng.uniform(0.8, 3)) ** 2))
+        sound = sound * (0.03 + passing.astype(np.float32))
+    return levelled(sound)
+
+
 def drops(rng: np.random.Generator, count: int) -> Samples:
     """Rain, dripping water or crackling fire: many short decaying bursts over a bed of noise."""
     per_s = float(np.exp(rng.uniform(*np.log([4, 3000]))))
@@ -143,6 +197,33 @@ def taps(rng: np.random.Generator, count: int) -> Samples:
         sound[int(position) : int(position) + length] += (rng.uniform(0.3, 1) * envelope * texture).astype(np.float32)
         position += SAMPLE_RATE_HZ * gap_s * rng.uniform(0.4, 1.7)
     return levelled(levelled(sound[:count]) + coloured_noise(rng, count) * 10 ** (rng.uniform(-45, -20) / 20))
+
+
+def crackle(rng: np.random.Generator, count: int) -> Samples:
+    """A worn record's groove: clicks and pops of all sizes over hiss and rumble; or clicks in a near silence."""
+    per_s = float(np.exp(rng.uniform(*np.log([1, 400]))))
+    number = max(1, rng.poisson(per_s * count / SAMPLE_RATE_HZ))
+    clicks: npt.NDArray[np.floating] = np.zeros(count, np.float32)
+    sizes = rng.choice([-1.0, 1.0], number) * rng.pareto(rng.uniform(1.5, 4), number)
+    np.add.at(clicks, rng.integers(0, count, number), np.minimum(sizes, 50).astype(np.float32))
+    length = int(rng.integers(2, 40))
+    clicks = np.convolve(clicks, rng.standard_normal(length) * np.exp(-np.arange(length) / (length / 4)))[:count]
+    hiss = coloured_noise(rng, count, rng.uniform(-4, 2)) + coloured_noise(rng, count, -9.0) * rng.uniform(0, 1.5)
+    return levelled(levelled(clicks) + levelled(hiss) * 10 ** (rng.uniform(-40, 6) / 20))
+
+
+def clatter(rng: np.random.Generator, count: int) -> Samples:
+    """Cups, steps and chairs: single knocks and rings at odd moments."""
+    sound = np.zeros(count + SAMPLE_RATE_HZ, np.float32)
+    for _ in range(1 + rng.poisson(rng.uniform(0.5, 4) * count / SAMPLE_RATE_HZ)):
+        time_s = np.arange(int(SAMPLE_RATE_HZ * rng.uniform(0.03, 0.4))) / SAMPLE_RATE_HZ
+        knock = rng.standard_normal(len(time_s)) * np.exp(-time_s / rng.uniform(0.003, 0.03))
+        for _ in range(int(rng.integers(0, 4))):
+            ring = np.sin(2 * np.pi * rng.uniform(800, 7000) * time_s + rng.uniform(0, 6))
+            knock += rng.random() * ring * np.exp(-time_s / rng.uniform(0.01, 0.15))
+        start = int(rng.integers(count))
+        sound[start : start + len(knock)] += (rng.exponential() * knock).astype(np.float32)
+    return levelled(sound[:count])
 
 
 def _scale_hz(rng: np.random.Generator, low_hz: float, notes: int) -> npt.NDArray[np.float64]:
@@ -363,9 +444,9 @@ def babble(rng: np.random.Generator, voices: Sequence[Samples], count: int) -> S
 
 #: Synthetic functional sounds by functional_type.
 FUNCTIONAL_SOUNDS: Final[dict[str, tuple[Callable[[np.random.Generator, int], Samples], ...]]] = {
-    "noise": (moving_noise,),
+    "noise": (moving_noise, moving_noise, moving_noise, crackle),
     "tone": (steady_tone,),
-    "machine": (machine,),
+    "machine": (machine, vehicle, aircraft),
     "nature": (drops, insects),
     "asmr": (taps,),
 }

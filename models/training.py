@@ -13,6 +13,7 @@ import tensorflow as tf
 from models.errors import UserError
 from models.front_end import FrontEnd
 from models.network import EarmarkNetwork, NetworkShape
+from models.training_checkpoint import STEPS_BETWEEN, History, TrainingCheckpoint
 from models.training_config import TrainingConfig
 from models.training_pool import Arrays
 
@@ -72,6 +73,11 @@ class _Averages:
         self._pairs = [(variable, tf.Variable(variable, trainable=False)) for variable in network.variables]
         self._decay = decay
 
+    @property
+    def variables(self) -> list[Any]:
+        """The averages themselves."""
+        return [average for _, average in self._pairs]
+
     def update(self, step: tf.Tensor) -> None:
         """Move the average towards the weights; faster in the first steps."""
         decay = tf.minimum(self._decay, (1.0 + step) / (10.0 + step))
@@ -92,15 +98,24 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def label_losses(outputs: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], smoothing: float) -> dict[str, tf.Tensor]:
-    """Losses of the three label heads; windows without a label of a kind do not count in it."""
+    """Losses of the three label heads.
+
+    A window without a category, which one may argue about, teaches that it is as likely each of what is heard in it: it
+    must come out in doubt, so that a person gets it. A window without a functional type does not count for the types.
+    """
+    presence = tf.cast(batch["presence"], tf.float32)
     losses = {}
     for name in ("category", "functional_type"):
         label = tf.cast(batch[name], tf.int32)
         wanted = tf.one_hot(tf.maximum(label, 0), outputs[name].shape[1])
         wanted = wanted * (1 - smoothing) + smoothing / outputs[name].shape[1]
+        counts = label >= 0
+        if name == "category":
+            in_doubt = presence / tf.maximum(tf.reduce_sum(presence, axis=1, keepdims=True), 1.0)
+            wanted = tf.where(counts[:, tf.newaxis], wanted, in_doubt)
+            counts = tf.logical_or(counts, tf.reduce_sum(presence, axis=1) > 0)
         entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, outputs[name])
-        losses[name] = _masked_mean(entropy, label >= 0)
-    presence = tf.cast(batch["presence"], tf.float32)
+        losses[name] = _masked_mean(entropy, counts)
     losses["presence"] = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(presence, outputs["presence"]))
     return losses
 
@@ -121,8 +136,16 @@ def teacher_losses(outputs: dict[str, tf.Tensor], batch: dict[str, tf.Tensor]) -
     }
 
 
-def train(pool: Arrays, front_end: FrontEnd, config: TrainingConfig) -> tuple[EarmarkNetwork, list[dict[str, float]]]:
+def train(
+    pool: Arrays, front_end: FrontEnd, config: TrainingConfig, checkpoint: TrainingCheckpoint | None = None
+) -> tuple[EarmarkNetwork, History]:
     """Train a network on a pool of windows.
+
+    Parameters
+    ----------
+    checkpoint
+        Where the training is saved now and then, and goes on from. One that went on draws other masks and dropouts than
+        one that was never cut off.
 
     Returns
     -------
@@ -173,12 +196,15 @@ def train(pool: Arrays, front_end: FrontEnd, config: TrainingConfig) -> tuple[Ea
         averages.update(number)
         return losses | {"total": total}
 
-    history: list[dict[str, float]] = []
+    variables = [*network.variables, *optimizer.variables, *averages.variables]
+    first, history = checkpoint.load(variables) if checkpoint else (0, [])
     gathered: list[dict[str, float]] = []
     report_every = max(1, min(200, config.steps // 5))
     order = _order(len(pool["category"]), config)
+    for _ in range(first):
+        next(order)
     begun = time.monotonic()
-    for number in range(config.steps):
+    for number in range(first, config.steps):
         index = np.sort(next(order))
         batch = {name: tf.constant(array[index]) for name, array in pool.items()}
         losses = step(batch, tf.constant(number, tf.float32), tf.constant(learning_rate(config, number), tf.float32))
@@ -189,6 +215,8 @@ def train(pool: Arrays, front_end: FrontEnd, config: TrainingConfig) -> tuple[Ea
             gathered = []
             text = " ".join(f"{name} {value:.3f}" for name, value in means.items())
             _LOG.info("step %d of %d, %.0f s: %s", number + 1, config.steps, time.monotonic() - begun, text)
+        if checkpoint and ((number + 1) % STEPS_BETWEEN == 0 or number + 1 == config.steps):
+            checkpoint.save(number + 1, variables, history)
     averages.put()
     return network, history
 

@@ -26,6 +26,8 @@ class DrawShares(_Strict):
     functional_synthetic: float = pydantic.Field(default=0.10, ge=0)
     music_synthetic: float = pydantic.Field(default=0.08, ge=0)
     bowls: float = pydantic.Field(default=0.015, ge=0)
+    cafe_talk: float = pydantic.Field(default=0.02, ge=0)
+    shop_music: float = pydantic.Field(default=0.02, ge=0)
     music_stretched: float = pydantic.Field(default=0.015, ge=0)
     sung_voice: float = pydantic.Field(default=0.02, ge=0)
     babble: float = pydantic.Field(default=0.025, ge=0)
@@ -44,12 +46,15 @@ class PoolConfig(_Strict):
         Share of the windows that are cut short, log-uniformly between 0.3 and 5 s.
     speed_share
         Share of the clips that are played faster or slower.
+    coded_share
+        Share of the windows that go through a lossy codec.
     """
 
-    windows: int = pydantic.Field(default=50_000, ge=8)
+    windows: int = pydantic.Field(default=80_000, ge=8)
     mixed_share: float = pydantic.Field(default=0.5, ge=0, le=1)
     short_share: float = pydantic.Field(default=0.2, ge=0, le=1)
     speed_share: float = pydantic.Field(default=0.6, ge=0, le=1)
+    coded_share: float = pydantic.Field(default=0.25, ge=0, le=1)
     shares: DrawShares = DrawShares()
 
 
@@ -94,7 +99,7 @@ class TrainingConfig(_Strict):
     model_name: str = pydantic.Field(default="earmark-1.1.0", pattern=r"^[a-z0-9][a-z0-9.-]*$")
     seed: int = pydantic.Field(default=20261122, ge=0)
     pool: PoolConfig = PoolConfig()
-    steps: int = pydantic.Field(default=3500, ge=1)
+    steps: int = pydantic.Field(default=9000, ge=1)
     batch: int = pydantic.Field(default=64, ge=2)
     learning_rate: float = pydantic.Field(default=3e-3, gt=0)
     warmup_steps: int = pydantic.Field(default=200, ge=0)

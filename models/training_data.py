@@ -44,7 +44,7 @@ class TrainingWindow:
     valid_samples
         How many samples are audio.
     category
-        Index in ``CATEGORIES``, or -1 when one may argue about it.
+        Index in ``CATEGORIES``, or -1 when one may argue about it: what is then heard is in ``presence``.
     functional_type
         Index in ``FUNCTIONAL_TYPES``, or -1 when unknown or not functional.
     presence
@@ -60,21 +60,24 @@ class TrainingWindow:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """A sound of one category before mixing.
+    """A sound before mixing.
 
     Attributes
     ----------
     samples
         Mono at 16 kHz, float32, at most 5 s.
     category
-        One of ``CATEGORIES``.
+        One of ``CATEGORIES``, or ``UNDECIDED`` when one may argue about it; then it is not mixed any further.
     functional_type
         Its type, if it is functional and known.
+    argued
+        What an undecided clip may be.
     """
 
     samples: Samples
-    category: str
+    category: str | None
     functional_type: str | None = None
+    argued: tuple[str, ...] = ()
 
 
 class WindowSource:
@@ -123,7 +126,8 @@ class WindowSource:
             window = self._draw(rng)
             if window is not None:
                 return window
-        return _finished(rng, Clip(synthesis.moving_noise(rng, WINDOW_SAMPLES), FUNCTIONAL, "noise"))
+        noise = Clip(synthesis.moving_noise(rng, WINDOW_SAMPLES), FUNCTIONAL, "noise")
+        return _finished(rng, noise, self._config.coded_share)
 
     def _draw(self, rng: np.random.Generator) -> TrainingWindow | None:
         first = self._clip(rng, str(rng.choice(self._kinds, p=self._kind_share)), WINDOW_SAMPLES)
@@ -134,11 +138,11 @@ class WindowSource:
         first = dataclasses.replace(first, samples=first.samples[start : start + length])
         if float(np.abs(first.samples).max(initial=0)) < 1e-4:
             return None
-        if rng.random() >= self._config.mixed_share:
-            return _finished(rng, first)
+        if first.category is None or rng.random() >= self._config.mixed_share:
+            return _finished(rng, first, self._config.coded_share)
         kinds = ("functional_recording", "functional_synthetic", "music_recording", "speech_recording", "babble")
         second = self._clip(rng, str(rng.choice(kinds, p=(0.42, 0.18, 0.22, 0.15, 0.03))), length)
-        if not second.samples.any():
+        if second.category is None or not second.samples.any():
             return None
         filled = (
             np.resize(second.samples, length) if len(second.samples) >= length else _placed(rng, second.samples, length)
@@ -148,6 +152,7 @@ class WindowSource:
         return _finished(
             rng,
             dataclasses.replace(first, samples=augmentation.mixed(first.samples, filled, ratio_db)),
+            self._config.coded_share,
             label,
             (first.functional_type, second.functional_type),
         )
@@ -155,7 +160,7 @@ class WindowSource:
     def _clip(self, rng: np.random.Generator, kind: str, count: int) -> Clip:
         if kind == "functional_synthetic":
             functional_type = str(
-                rng.choice(["noise", "tone", "machine", "nature", "asmr"], p=[0.38, 0.2, 0.18, 0.17, 0.07])
+                rng.choice(["noise", "tone", "machine", "nature", "asmr"], p=[0.32, 0.16, 0.3, 0.16, 0.06])
             )
             makers = synthesis.FUNCTIONAL_SOUNDS[functional_type]
             samples = makers[int(rng.integers(len(makers)))](rng, count)
@@ -164,23 +169,47 @@ class WindowSource:
             makers = (synthesis.melody, synthesis.drone, synthesis.drums, synthesis.held_chord)
             clip = Clip(makers[int(rng.choice(4, p=[0.4, 0.2, 0.27, 0.13]))](rng, count), MUSIC)
         elif kind == "bowls":
-            # Nobody can tell from the sound alone whether it is a piece of music: half of them teach either.
-            music = rng.random() < 0.5
-            clip = Clip(synthesis.bowls(rng, count), MUSIC if music else FUNCTIONAL, None if music else "tone")
+            # Nobody can tell from the sound alone whether it is a piece of music.
+            clip = Clip(synthesis.bowls(rng, count), augmentation.UNDECIDED, argued=(MUSIC, FUNCTIONAL))
+        elif kind == "cafe_talk":
+            # Two or three people at the next table: not speech that somebody published, and not a mere bed either.
+            talkers = [self._talk(rng, count) for _ in range(int(rng.integers(2, 4)))]
+            talk = synthesis.babble(rng, [t for t in talkers if len(t)], count)
+            room = augmentation.mixed(self._crowd(rng, count), synthesis.clatter(rng, count), rng.uniform(0, 20))
+            samples = augmentation.mixed(talk, room, rng.uniform(-3, 9))
+            clip = Clip(samples, augmentation.UNDECIDED, argued=(FUNCTIONAL, SPEECH))
+        elif kind == "shop_music":
+            music = self._looped(rng, self._piece(rng, MUSIC, None, count), count)
+            room = augmentation.mixed(self._crowd(rng, count), synthesis.clatter(rng, count), rng.uniform(-3, 20))
+            samples = augmentation.mixed(augmentation.loudspeaker(rng, music), room, rng.uniform(-8, 3))
+            clip = Clip(samples, augmentation.UNDECIDED, argued=(MUSIC, FUNCTIONAL))
         elif kind == "music_stretched":
             clip = Clip(synthesis.stretched(rng, self._piece(rng, MUSIC, None, WINDOW_SAMPLES), count), MUSIC)
         elif kind == "sung_voice":
             clip = Clip(synthesis.sung_voice(rng, self._piece(rng, SPEECH, None, WINDOW_SAMPLES), count), MUSIC)
         elif kind == "babble":
-            voices = [self._piece(rng, SPEECH, None, count) for _ in range(int(rng.integers(5, 12)))]
-            clip = Clip(synthesis.babble(rng, voices, count), FUNCTIONAL, "ambience")
+            clip = Clip(self._crowd(rng, count), FUNCTIONAL, "ambience")
         elif kind == "speech_recording":
             clip = Clip(self._talk(rng, count), SPEECH)
         elif kind == "music_recording":
             clip = Clip(self._piece(rng, MUSIC, None, count, speeds=(0.75, 1.35)), MUSIC)
         else:
             clip = self._functional(rng, count)
-        return dataclasses.replace(clip, samples=augmentation.coloured(rng, clip.samples))
+        samples = augmentation.coloured(rng, clip.samples)
+        if rng.random() < 0.12:
+            samples = augmentation.faded(rng, samples)
+        return dataclasses.replace(clip, samples=samples)
+
+    def _crowd(self, rng: np.random.Generator, count: int) -> Samples:
+        """Many people: babble made of speech, or a recording."""
+        if "ambience" in self._groups[FUNCTIONAL] and rng.random() < 0.5:
+            return self._looped(rng, self._piece(rng, FUNCTIONAL, "ambience", count), count)
+        voices = [self._piece(rng, SPEECH, None, count) for _ in range(int(rng.integers(5, 12)))]
+        return synthesis.babble(rng, voices, count)
+
+    @staticmethod
+    def _looped(rng: np.random.Generator, piece: Samples, count: int) -> Samples:
+        return piece if len(piece) >= count else synthesis.granulated(rng, piece, count)
 
     def _functional(self, rng: np.random.Generator, count: int) -> Clip:
         present = {t: share for t, share in _TYPE_SHARES.items() if t in self._groups[FUNCTIONAL]}
@@ -251,14 +280,16 @@ def _placed(rng: np.random.Generator, piece: Samples, count: int) -> Samples:
 def _finished(
     rng: np.random.Generator,
     clip: Clip,
+    coded_share: float,
     label: augmentation.MixLabel | None = None,
     types: tuple[str | None, str | None] = (None, None),
 ) -> TrainingWindow:
     """Give the window its last damage and level, and its labels as numbers."""
     if label is None:
-        label = augmentation.MixLabel(clip.category, frozenset({clip.category}), 0)
+        heard = clip.argued if clip.category is None else (clip.category,)
+        label = augmentation.MixLabel(clip.category, frozenset(heard), 0)
         types = (clip.functional_type, None)
-    samples = augmentation.damaged(rng, clip.samples)
+    samples = augmentation.damaged(rng, clip.samples, coded_share)
     # Levels do not matter to the front end; what matters here is that 16 bits neither clip nor swallow anything.
     samples = samples * (rng.uniform(0.1, 0.9) / (float(np.abs(samples).max()) + 1e-9))
     stored = np.zeros(WINDOW_SAMPLES, np.int16)

@@ -22,6 +22,7 @@ from models.network import NetworkShape, multiply_adds
 from models.saved_model import load_model
 from models.teacher_network import Teacher
 from models.training import set_up_tensorflow, train, use_serving_arithmetic
+from models.training_checkpoint import TrainingCheckpoint
 from models.training_config import TrainingConfig
 from models.training_pool import DrawTask, build_pool
 from models.training_report import SLICE_WINDOWS, folder_bytes, predict_tracks, slice_report, track_report, truth_of
@@ -41,7 +42,8 @@ def train_model(
 ) -> dict[str, Any]:
     """Train on the train split, export to ``output``, calibrate and measure on the dev split.
 
-    Decoded audio and the pool of windows stay in ``work`` and are used again when nothing that they depend on changed.
+    Decoded audio, the pool of windows and the last checkpoint stay in ``work`` and are used again when nothing that
+    they depend on changed.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def train_model(
     pool_folder = work / f"pool-{_pool_key(data_sha256, config, front_end, teacher)}"
     pool = build_pool(pool_folder, task, front_end, teacher, config.processes)
     _LOG.info("pool of %d windows ready, %.0f s", config.pool.windows, time.monotonic() - begun)
-    network, history = train(pool, front_end, config)
+    checkpoint = TrainingCheckpoint(work / f"checkpoint-{pool_folder.name}-{config.sha256()[:12]}.npz")
+    network, history = train(pool, front_end, config, checkpoint)
     # The serving graph holds constants only: whoever wants another form of the same network needs its weights.
     np.savez(work / "network_weights.npz", *network.get_weights())
     use_serving_arithmetic()

@@ -110,6 +110,8 @@ class WindowPrediction:
         Probability that each category is heard at all, shape (3,); they need not sum to 1.
     embedding
         Unit-length vector, shape (embedding_size,), float32.
+    tone_hz
+        Frequency of the one steady tone that the window is by its signal; None for anything else.
     """
 
     start_s: float
@@ -119,3 +121,4 @@ class WindowPrediction:
     functional_type: npt.NDArray[np.float32]
     presence: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float32]
+    tone_hz: float | None = None

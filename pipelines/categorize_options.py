@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.errors import UserError
+from models.promotion import check_promoted
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
@@ -265,24 +266,34 @@ def _check_scheme(flag: str, path: str) -> None:
 
 
 def _model(config: JobConfig) -> tuple[str, ModelMetadata]:
-    if config.model.folder is None:
-        folder = shipped_model_folder()
-        return folder, check_model_folder(folder)
-    folder = config.model.folder
+    """The folder of the model that will label, and what it says of itself; promoted, unless the config lets it be."""
+    folder = config.model.folder or shipped_model_folder()
     if "://" not in folder:
-        return folder, check_model_folder(folder)
+        return folder, _checked_model(folder, folder, config)
     _check_scheme("model.folder", folder)
     import tempfile
 
     from apache_beam.io.filesystems import FileSystems
 
-    with tempfile.TemporaryDirectory() as copy:
-        name = "earmark_model.json"
+    from transforms.model_inference import copy_model_folder
+
+    with tempfile.TemporaryDirectory(prefix="earmark-model-") as copy:
+        part = "earmark_model.json"
         try:
-            with FileSystems.open(f"{folder.rstrip('/')}/{name}") as remote:
-                (pathlib.Path(copy) / name).write_bytes(remote.read())
+            with FileSystems.open(f"{folder.rstrip('/')}/{part}") as remote:
+                (pathlib.Path(copy) / part).write_bytes(remote.read())
+            if not config.model.allow_unpromoted:
+                part = "a file of it"
+                copy_model_folder(folder, copy)
         except Exception as error:
             raise UserError(
-                f"model.folder {folder}: {name} cannot be read ({error}); give the folder of a model."
+                f"model.folder {folder}: {part} cannot be read ({error}); give the folder of a model."
             ) from error
-        return folder, check_model_folder(copy)
+        return folder, _checked_model(copy, folder, config)
+
+
+def _checked_model(folder: str, named: str, config: JobConfig) -> ModelMetadata:
+    metadata = check_model_folder(folder)
+    if not config.model.allow_unpromoted:
+        check_promoted(folder, named)
+    return metadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import pathlib
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pydantic
 import yaml
@@ -13,6 +13,8 @@ from models.decision import DecisionSettings
 from models.errors import UserError
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
+
+Settings = TypeVar("Settings", bound=pydantic.BaseModel)
 
 
 class AudioConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -33,6 +35,8 @@ class ModelConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan
 
     #: Folder of a model; null for the one that ships with the project.
     folder: str | None = None
+    #: Label with a model that was not promoted, or was changed since.
+    allow_unpromoted: bool = False
     #: Windows per call of the network.
     batch_windows: int = pydantic.Field(default=16, ge=1, le=1024)
     #: TensorFlow threads per worker process.
@@ -63,7 +67,19 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
 
 
 def load_config(path: str | None) -> JobConfig:
+    """Read the main job's config file; see :func:`load_settings`."""
+    return load_settings(path, JobConfig)
+
+
+def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     """Read a config file; None gives the defaults.
+
+    Parameters
+    ----------
+    path
+        A YAML file.
+    schema
+        What its keys are.
 
     Raises
     ------
@@ -71,7 +87,7 @@ def load_config(path: str | None) -> JobConfig:
         When the file is missing, is not YAML, or a key or value is wrong; names file, key, value and mend.
     """
     if path is None:
-        return JobConfig()
+        return schema()
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -81,15 +97,15 @@ def load_config(path: str | None) -> JobConfig:
     except yaml.YAMLError as error:
         raise UserError(f"--config {path}: is not valid YAML: {' '.join(str(error).split())}.") from error
     if content is None:
-        return JobConfig()
+        return schema()
     if not isinstance(content, dict):
         raise UserError(
             f"--config {path}: holds a {type(content).__name__}, not keys and values such as 'coverage: full'."
         )
     try:
-        return JobConfig.model_validate(content)
+        return schema.model_validate(content)
     except pydantic.ValidationError as error:
-        problems = "; ".join(_sentence(problem) for problem in error.errors()[:3])
+        problems = "; ".join(_sentence(problem, schema) for problem in error.errors()[:3])
         raise UserError(f"--config {path}: {problems}.") from error
 
 
@@ -115,21 +131,22 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or type(error).__name__ if isinstance(error, OSError) else "not UTF-8 text"
 
 
-def _sentence(problem: Any) -> str:
+def _sentence(problem: Any, schema: type[pydantic.BaseModel]) -> str:
     """One pydantic problem as ``key: value: what is wrong and the mend``."""
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        known = _known_keys(location[:-1], schema)
         close = difflib.get_close_matches(location[-1], known, n=1)
-        return f"{key}: no such key; " + (f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}")
+        hint = f"; did you mean '{close[0]}'?" if close else f"; known here: {', '.join(known)}" if known else ""
+        return f"{key}: no such key{hint}"
     return f"{key}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _known_keys(parents: list[str]) -> list[str]:
-    model: type[pydantic.BaseModel] = JobConfig
+def _known_keys(parents: list[str], schema: type[pydantic.BaseModel]) -> list[str]:
+    model = schema
     for parent in parents:
-        annotation = model.model_fields[parent].annotation
+        annotation = model.model_fields[parent].annotation if parent in model.model_fields else None
         if not (isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)):
             return []
         model = annotation

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
+from models.steady_tone import steady_tone_hz
 from models.window_records import DecodedWindow, WindowPrediction
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "Earmark
                 functional_type=outputs["functional_type"][index].copy(),
                 presence=outputs["presence"][index].copy(),
                 embedding=outputs["embedding"][index].copy(),
+                tone_hz=steady_tone_hz(window.samples[: window.valid_samples], rate_hz),
             )
             for index, window in enumerate(batch)
         ]

@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 
+from models.saved_model import shipped_model_folder
 from tests.gcs.emulated_store import BUCKET, EmulatedStore, Job
 
 ROW = '{"track_id": "a", "audio_uri": "a.mp3"}\n'
@@ -48,4 +49,19 @@ def test_a_model_folder_without_a_model(job: Job, store: EmulatedStore, catalog:
     config = ("--config", str(tmp_path / "config.yaml"))
     line = refusal(job, "--catalog", catalog, "--output", f"gs://{BUCKET}/refused", *config)
     assert f"model.folder gs://{BUCKET}/no-model: earmark_model.json cannot be read" in line
+    assert store.generations("refused") == {}
+
+
+def test_a_model_that_changed_since_its_promotion(
+    job: Job, store: EmulatedStore, catalog: str, tmp_path: pathlib.Path
+) -> None:
+    model = pathlib.Path(shipped_model_folder())
+    for path in model.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes() + (b" " if path.name == "variables.index" else b"")
+            store.write(f"changed-model/{path.relative_to(model)}", content)
+    (tmp_path / "config.yaml").write_text(f"model: {{folder: 'gs://{BUCKET}/changed-model'}}\n")
+    config = ("--config", str(tmp_path / "config.yaml"))
+    line = refusal(job, "--catalog", catalog, "--output", f"gs://{BUCKET}/refused", *config)
+    assert f"model folder gs://{BUCKET}/changed-model: variables/variables.index is changed since the promotion" in line
     assert store.generations("refused") == {}

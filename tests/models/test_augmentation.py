@@ -85,3 +85,19 @@ def test_a_rooms_tail_does_not_come_round_to_the_start():
     clip[-100:] = 1.0
     early = [np.abs(augmentation.coloured(generator(seed), clip)[8000:60_000]).max() for seed in range(30)]
     assert max(early) < 0.01
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fades_go_one_way_and_keep_the_rest(seed):
+    steady = np.ones(80_000, np.float32)
+    faded = augmentation.faded(generator(seed), steady)
+    steps = np.diff(faded)
+    assert (steps <= 0).all() or (steps >= 0).all()
+    assert 0 < faded.min() < faded.max() <= 1
+
+
+def test_a_small_loudspeaker_gives_no_bass_and_no_treble():
+    noise = generator().standard_normal(80_000).astype(np.float32)
+    power = np.abs(np.fft.rfft(augmentation.loudspeaker(generator(1), noise))) ** 2
+    middle = power[1000 * 5 : 2000 * 5].mean()
+    assert power[20 * 5 : 50 * 5].mean() < 0.05 * middle

@@ -13,7 +13,7 @@ from models.window_records import DecodeSummary, WindowPrediction
 PLAIN = Calibration(scale=1.0, bias=(0.0, 0.0, 0.0))
 
 
-def window(start_s, category, *, functional_type="noise", peak_dbfs=-10.0, duration_s=5.0, presence=None):
+def window(start_s, category, *, functional_type="noise", peak_dbfs=-10.0, duration_s=5.0, presence=None, tone_hz=None):
     types = np.full(len(FUNCTIONAL_TYPES), 0.01, np.float32)
     types[FUNCTIONAL_TYPES.index(functional_type)] = 0.93
     category = np.asarray(category, np.float32)
@@ -21,7 +21,7 @@ def window(start_s, category, *, functional_type="noise", peak_dbfs=-10.0, durat
     embedding[category.argmax()] = 1
     return WindowPrediction(
         start_s, duration_s, peak_dbfs, category, types,
-        np.asarray(category if presence is None else presence, np.float32), embedding,
+        np.asarray(category if presence is None else presence, np.float32), embedding, tone_hz,
     )  # fmt: skip
 
 
@@ -89,11 +89,64 @@ def test_functional_with_music_in_it_is_never_decided_alone():
     assert {"music_heard", "uncertain"} <= set(decision.flags)
 
 
+def test_functional_with_talk_in_it_is_never_decided_alone():
+    cafe = [window(5 * i, NOISE, functional_type="ambience", presence=(0.0, 0.9, 0.9 * (i < 2))) for i in range(6)]
+    decision = decide(cafe)
+    assert (decision.category, decision.flags, decision.review) == ("functional", ("speech_heard",), True)
+    # A voice in one window of six is below the share.
+    assert decide([*cafe[1:], window(30, NOISE, functional_type="ambience")]).flags == ()
+    assert not decide(cafe, max_speech_in_functional=0.4).review
+
+
+def test_speech_in_music_is_no_matter_for_a_person():
+    assert decide([window(5 * i, MUSIC, presence=(0.9, 0.0, 0.9)) for i in range(6)]).flags == ()
+
+
+@pytest.mark.parametrize(("evidence", "category"), [(MUSIC, "music"), (NOISE, "functional"), (SPEECH, "speech")])
+def test_a_least_confidence_counts_for_its_category_alone(evidence, category):
+    for named in CATEGORIES:
+        flags = decide([window(0, evidence)], min_confidence={named: 0.9985}).flags
+        assert flags == (("uncertain",) if named == category else ())
+    assert not decide([window(0, evidence)], min_confidence={category: 0.99}).review
+
+
+def test_costs_as_a_matrix_are_the_costs_by_name():
+    matrix = CostSettings(music_called_speech=3, speech_called_music=4).matrix()
+    assert matrix[CATEGORIES.index("music"), CATEGORIES.index("speech")] == 3
+    assert matrix[CATEGORIES.index("speech"), CATEGORIES.index("music")] == 4
+    assert matrix[CATEGORIES.index("music"), CATEGORIES.index("functional")] == 60
+    assert matrix.trace() == 0
+
+
 def test_tonal_functional_sound_is_never_decided_alone():
     # A steady tone and a singing bowl look alike to a classifier; calling the bowl functional takes a musician's money.
     decision = decide([window(5 * i, NOISE, functional_type="tone") for i in range(6)])
     assert (decision.category, decision.functional_type, decision.flags) == ("functional", "tone", ("tonal",))
     assert decision.review
+
+
+def test_one_steady_tone_is_decided_by_its_signal_whatever_the_network_says():
+    decision = decide([window(5 * i, MUSIC, tone_hz=440.0 + 0.1 * i) for i in range(6)])
+    assert (decision.category, decision.functional_type, decision.review) == ("functional", "tone", False)
+    assert decision.flags == ("tone_by_signal",)
+    assert decision.fractions.tolist() == [0, 1, 0]
+    assert [(s.category, s.functional_type) for s in decision.segments] == [("functional", "tone")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"tone_hz": 494.0}, {"tone_hz": None}, {"tone_hz": 440.0, "peak_dbfs": -12.0}],
+    ids=["another note", "no tone", "quieter"],
+)
+def test_tones_that_are_not_one_steady_tone_are_left_to_the_network(other):
+    windows = [*(window(5 * i, MUSIC, tone_hz=440.0) for i in range(5)), window(25, MUSIC, **other)]
+    assert (decide(windows).category, decide(windows).flags) == ("music", ())
+
+
+def test_a_tone_with_silence_around_it_is_a_tone():
+    decision = decide([window(0, MUSIC, tone_hz=440.0), window(5, MUSIC, peak_dbfs=-90.0)])
+    assert (decision.functional_type, decision.flags) == ("tone", ("tone_by_signal",))
+    assert [s.functional_type for s in decision.segments] == ["tone"]
 
 
 @pytest.mark.parametrize("flag", ["channels_cancel", "non_finite_samples"])

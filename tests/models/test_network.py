@@ -76,4 +76,4 @@ def test_labels_reach_the_body_as_told():
 
 
 def test_shipped_size():
-    assert 8e6 < multiply_adds(NetworkShape()) / 5 < 12e6
+    assert 14e6 < multiply_adds(NetworkShape()) / 5 < 18e6

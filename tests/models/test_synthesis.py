@@ -17,6 +17,12 @@ MAKERS = {
     "noise": lambda rng: synthesis.moving_noise(rng, COUNT),
     "tone": lambda rng: synthesis.steady_tone(rng, COUNT),
     "machine": lambda rng: synthesis.machine(rng, COUNT),
+    "vehicle": lambda rng: synthesis.vehicle(rng, COUNT),
+    "aircraft": lambda rng: synthesis.aircraft(rng, COUNT),
+    "crackle": lambda rng: synthesis.crackle(rng, COUNT),
+    "clatter": lambda rng: synthesis.clatter(rng, COUNT),
+    "held_chord": lambda rng: synthesis.held_chord(rng, COUNT),
+    "bowls": lambda rng: synthesis.bowls(rng, COUNT),
     "drops": lambda rng: synthesis.drops(rng, COUNT),
     "insects": lambda rng: synthesis.insects(rng, COUNT),
     "taps": lambda rng: synthesis.taps(rng, COUNT),
@@ -67,3 +73,11 @@ def test_speech_of_any_length_sings(length):
 
 def test_silence_stays_silence():
     assert not synthesis.levelled(np.zeros(100)).any()
+
+
+def test_a_held_chord_has_pitches_that_are_no_octaves_of_each_other():
+    for seed in range(8):
+        power = np.abs(np.fft.rfft(synthesis.held_chord(generator(seed), 80_000) * np.hanning(80_000))) ** 2
+        loudest_hz = np.argsort(power)[-40:] / 5
+        ratios = np.log2(loudest_hz / loudest_hz.max()) % 1
+        assert np.minimum(ratios, 1 - ratios).max() > 0.05

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from models.front_end import FrontEnd
 from models.training import label_losses, learning_rate, spec_masks, teacher_losses, train
+from models.training_checkpoint import TrainingCheckpoint
 from models.training_config import LossWeights, PoolConfig, TrainingConfig, read_training_config
 
 REPOSITORY_CONFIG = "configs/training.yaml"
@@ -56,12 +57,21 @@ def logits(**changes):
     return {"category": tf.zeros((3, 3)), "functional_type": tf.zeros((3, 8)), "presence": tf.zeros((3, 3))} | changes
 
 
+def test_windows_that_one_may_argue_about_teach_doubt():
+    heard = tf.constant([[True, True, False]] * 3)
+    argued = batch(category=tf.constant([-1, -1, -1], tf.int8), presence=heard)
+    even, sure = (tf.constant([row] * 3) for row in ([9.0, 9.0, -9.0], [18.0, 0.0, -9.0]))
+    assert float(label_losses(logits(category=even), argued, 0.0)["category"]) == pytest.approx(math.log(2), abs=1e-3)
+    assert float(label_losses(logits(category=sure), argued, 0.0)["category"]) > 5
+
+
 def test_windows_without_a_label_do_not_count():
     plain = label_losses(logits(), batch(), 0.0)
     assert float(plain["category"]) == pytest.approx(math.log(3))
     assert float(plain["functional_type"]) == pytest.approx(math.log(8))
     wild = tf.constant([[0.0] * 3, [0.0] * 3, [90.0, -90.0, 5.0]])
-    assert float(label_losses(logits(category=wild), batch(), 0.0)["category"]) == pytest.approx(math.log(3))
+    unheard = batch(presence=tf.constant([[True, False, False], [False, True, False], [False, False, False]]))
+    assert float(label_losses(logits(category=wild), unheard, 0.0)["category"]) == pytest.approx(math.log(3))
     none = batch(functional_type=tf.constant([-1, -1, -1], tf.int8))
     assert float(label_losses(logits(), none, 0.0)["functional_type"]) == 0
 
@@ -130,6 +140,35 @@ def test_the_same_seed_gives_the_same_course():
 
     # Sums over threads round differently, and nothing else does.
     assert course(1) == pytest.approx(course(1), rel=2e-3)
+
+
+def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    class CutOffError(Exception):
+        pass
+
+    def rate(settings, step):
+        if step == 4:
+            raise CutOffError
+        return learning_rate(settings, step)
+
+    checkpoint = TrainingCheckpoint(tmp_path / "work" / "checkpoint.npz")
+    arrays = pool(distil=False)
+    monkeypatch.setattr("models.training.STEPS_BETWEEN", 3)
+    with monkeypatch.context() as patch, pytest.raises(CutOffError):
+        patch.setattr("models.training.learning_rate", rate)
+        train(arrays, FrontEnd(), config(6), checkpoint)
+    began_at = []
+    monkeypatch.setattr(
+        "models.training.learning_rate", lambda s, step: began_at.append(step) or learning_rate(s, step)
+    )
+    network, history = train(arrays, FrontEnd(), config(6), checkpoint)
+    assert began_at == [3, 4, 5]
+    assert [entry["step"] for entry in history] == [1, 2, 3, 4, 5, 6]
+    # A training that is done is not done again: the same weights come back.
+    again, _ = train(arrays, FrontEnd(), config(6), checkpoint)
+    assert began_at == [3, 4, 5]
+    for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_pool_config_is_closed():

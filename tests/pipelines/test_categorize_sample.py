@@ -238,7 +238,7 @@ def test_another_model_folder_is_used(labels, tmp_path):
     metadata["model_version"] = "another-1.0"
     (model / "earmark_model.json").write_text(json.dumps(metadata))
     config = tmp_path / "config.yaml"
-    config.write_text(f"model: {{folder: {model}}}\n")
+    config.write_text(f"model: {{folder: {model}, allow_unpromoted: true}}\n")
     row = next(iter(labels.values()))
     catalog = tmp_path / "catalog.jsonl"
     catalog.write_text(json.dumps({"track_id": row["track_id"], "audio_uri": row["audio_uri"]}))
