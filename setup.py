@@ -30,6 +30,8 @@ setup(
         "aws": ["apache-beam[aws]>=2.77,<2.80"],
         # pipelines.train_classifier: tensorflow-io's SpecAugment masks.
         "train": ["tensorflow-io==0.37.1"],
+        # pipelines.build_corpus: Debian's copyright files.
+        "corpus": ["debian-inspector>=31.1,<32"],
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",
@@ -46,6 +48,7 @@ setup(
     entry_points={
         "console_scripts": [
             "earmark-categorize-tracks = pipelines.categorize_tracks:main",
+            "earmark-build-corpus = pipelines.build_corpus:main",
             "earmark-train-classifier = pipelines.train_classifier:main",
             "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
             "earmark-promote-model = pipelines.promote_model:main",
