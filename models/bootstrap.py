@@ -29,9 +29,7 @@ _LEAST_DEFINED_SHARE: Final = 0.5
 _WEIGHTS_AT_ONCE: Final = 4_000_000
 
 
-def resampled_weights(
-    packages: Sequence[str], replicates: int = REPLICATES, seed: int = SEED
-) -> Iterator[Floats]:
+def resampled_weights(packages: Sequence[str], replicates: int = REPLICATES, seed: int = SEED) -> Iterator[Floats]:
     """Draw as many packages as there are, with replacement, over and over.
 
     Parameters

@@ -116,7 +116,8 @@ def read_manifest(manifest: str, for_training: bool = True) -> tuple[list[Record
         if not audio.is_file():
             raise UserError(f"{where}: {row['path']} is no file in {path.parent}; a path is relative to the manifest.")
         extra = () if for_training else optional_columns(row, where)
-        recordings.append(Recording(str(audio), *(row[column] for column in COLUMNS[1:]), extra=extra))
+        label, subtype, split, package = (row[column] for column in COLUMNS[1:])
+        recordings.append(Recording(str(audio), label, subtype, split, package, extra))
     if not recordings:
         raise UserError(f"--manifest {manifest}: has no rows; give one per recording.")
     for split in (TRAIN, DEV) if for_training else ():

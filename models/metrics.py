@@ -25,7 +25,9 @@ _MUSIC_INDEX = CATEGORIES.index(MUSIC)
 
 def ratio(part: Floats, whole: Floats) -> Floats:
     """Element by element ``part / whole``, NaN where ``whole`` is 0."""
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
+    quotient: Floats = np.full(np.broadcast(part, whole).shape, np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
 
 
 def weighted_share(hit: Bools, among: Bools, weights: Floats) -> Floats:
@@ -99,9 +101,8 @@ def weighted_recall_at(
     positives, negatives = _by_score(positive, negative, score, weights)
     all_negatives = negatives.sum(axis=1)
     allowed = largest_negative_share * all_negatives + 1e-9
-    found = np.where(
-        np.cumsum(negatives, axis=1) <= allowed[:, np.newaxis], np.cumsum(positives, axis=1), 0.0
-    ).max(axis=1)
+    within = np.cumsum(negatives, axis=1) <= allowed[:, np.newaxis]
+    found = np.where(within, np.cumsum(positives, axis=1), 0.0).max(axis=1)
     return np.where(all_negatives > 0, ratio(found, positives.sum(axis=1)), np.nan)
 
 

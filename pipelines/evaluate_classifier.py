@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from apache_beam.metrics import MetricsFilter
@@ -99,10 +98,12 @@ def label(
         build(pipeline, recordings, root, model, config, folder)
         result = pipeline.run()
         result.wait_until_finish()
-        tables: list[pa.Table] = [ds.dataset(f"{folder}/{name}", format="parquet").to_table() for name in _TABLES]
+        labels, embeddings, dead_letters = (
+            ds.dataset(f"{folder}/{name}", format="parquet").to_table() for name in _TABLES
+        )
     windows = MetricsFilter().with_namespace("DecodeAudio").with_name("windows")
     counted = [counter.result for counter in result.metrics().query(windows)["counters"]]
-    return Labelled.of_tables(*tables, windows=sum(counted) if counted else None)
+    return Labelled.of_tables(labels, embeddings, dead_letters, sum(counted) if counted else None)
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -47,9 +47,7 @@ class Labelled:
     mean_windows: float | None
 
     @classmethod
-    def of_tables(
-        cls, labels: pa.Table, embeddings: pa.Table, dead_letters: pa.Table, windows: int | None
-    ) -> Labelled:
+    def of_tables(cls, labels: pa.Table, embeddings: pa.Table, dead_letters: pa.Table, windows: int | None) -> Labelled:
         """Bring tables into the manifest's order; ``windows`` is how many were decoded in all."""
         index = np.array([int(i) for i in labels["track_id"].to_pylist()], np.int64)
         vector_of = dict(zip(embeddings["track_id"].to_pylist(), embeddings["embedding"].to_pylist(), strict=True))
@@ -95,15 +93,16 @@ class Evaluated:
 
 def judge(recordings: Sequence[Recording], labels: pa.Table) -> JudgedTracks:
     """Put labels beside the truth; ``recordings`` are those of the labels, in their order."""
-    type_index = {name: index for index, name in enumerate(FUNCTIONAL_TYPES)}
+    type_index = {None: NO_TYPE} | {name: index for index, name in enumerate(FUNCTIONAL_TYPES)}
+    called_types = labels["functional_type"].to_pylist()
     columns = [labels[f"p_{name}"].to_numpy() for name in CATEGORIES]
     return JudgedTracks(
         truth=np.array([CATEGORIES.index(r.label) for r in recordings], np.int64),
         called=np.array([CATEGORIES.index(c) for c in labels["category"].to_pylist()], np.int64),
         probabilities=np.stack(columns, axis=1).astype(np.float64),
         auto=np.array([d == "auto" for d in labels["decision"].to_pylist()], np.bool_),
-        true_type=np.array([type_index.get(r.functional_type or "", NO_TYPE) for r in recordings], np.int64),
-        called_type=np.array([type_index.get(t or "", NO_TYPE) for t in labels["functional_type"].to_pylist()], np.int64),
+        true_type=np.array([type_index[r.functional_type] for r in recordings], np.int64),
+        called_type=np.array([type_index[t] for t in called_types], np.int64),
         package=np.array([r.package for r in recordings], np.str_),
     )
 

@@ -45,9 +45,7 @@ def _svg(figure: Figure) -> bytes:
     return out.getvalue()
 
 
-def confusion_picture(
-    matrix: npt.NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], of: str
-) -> bytes:
+def confusion_picture(matrix: npt.NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], of: str) -> bytes:
     """Counts by truth (rows) and label (columns), shaded by each row's shares."""
     figure, (axis,) = _figure(1.4 + 0.85 * len(columns), 1.3 + 0.55 * len(rows))
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -108,13 +106,16 @@ def map_picture(embeddings: npt.NDArray[np.float32], tracks: JudgedTracks) -> by
 
 
 def _scatter(axis: Axes, places: npt.NDArray[np.float64], names: Sequence[str], index: Indices) -> None:
-    axis.scatter(*places[index == NO_TYPE].T, s=6, color="#dddddd", rasterized=True)
+    rest = places[index == NO_TYPE]
+    axis.scatter(rest[:, 0], rest[:, 1], s=6, color="#dddddd", rasterized=True)
     for place, name in enumerate(names):
         members = places[index == place]
         if len(members):
             axis.scatter(
-                *members.T, s=12, alpha=0.7, linewidths=0, color=_COLOURS[place], marker=_MARKERS[place],
+                members[:, 0], members[:, 1], s=12, alpha=0.7, linewidths=0,
+                color=_COLOURS[place], marker=_MARKERS[place],
                 label=name.replace("_", " "), rasterized=True,
             )  # fmt: skip
     axis.set(xticks=[], yticks=[])
-    axis.legend(frameon=True, framealpha=0.7, fontsize="small")
+    if (index != NO_TYPE).any():
+        axis.legend(frameon=True, framealpha=0.7, fontsize="small")

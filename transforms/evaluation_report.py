@@ -101,14 +101,14 @@ def _pictures(record: dict[str, Any], evaluated: Evaluated, settings: DecisionSe
         picture(
             "Reliability",
             lambda: reliability_picture(tracks),
-            "Accuracy against mean confidence in ten bins beside the tracks of each bin; the expected calibration error "
-            f"is {number(figures['expected_calibration_error']['value'])}.",
+            "Accuracy against mean confidence in ten bins beside the tracks of each bin; expected calibration error "
+            f"{number(figures['expected_calibration_error']['value'])}.",
             "A point below the broken line is a confidence that promises too much. Points of few tracks scatter.",
         ),
         picture(
             "What a review is worth",
             lambda: cost_picture(tracks, always_reviewed(labels), settings.costs),
-            "Mean cost per track and share sent to review against the expected cost above which a label goes to review.",
+            "Mean cost per track and share sent to review against the cost above which a label goes to review.",
             "Costs are in the config's unit. Where confidences can be believed, the full line is lowest at the dotted "
             f"one, the cost of a review ({settings.costs.review:g}).",
         ),
