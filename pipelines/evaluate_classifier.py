@@ -153,6 +153,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         "mean_windows": evaluated.labelled.mean_windows,
         **evaluated.record,
     }
+    # What an earlier evaluation compared is no part of this one.
+    (output / "comparison.parquet").unlink(missing_ok=True)
     if "baseline" in about:
         baseline = label(recordings, root, arguments.baseline, config, beam_flags)
         comparison, rows = compare_labels(evaluated, baseline)

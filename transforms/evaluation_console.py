@@ -28,7 +28,7 @@ def print_figures(record: dict[str, Any], output: str, console: Console | None =
         The folder that it is in.
     """
     console = console or Console(soft_wrap=True)
-    title = f"{record['model']['model_version']} ({record['coverage']} coverage)"
+    title = _printable(f"{record['model']['model_version']} ({record['coverage']} coverage)")
     table = Table(title=Text(title), title_justify="left")
     slices = {name.partition(":")[2]: record["figures"][name] for name in (LONG, SHORT) if name in record["figures"]}
     table.add_column("figure [95 % interval]".replace("[", r"\["))
@@ -52,4 +52,9 @@ def print_figures(record: dict[str, Any], output: str, console: Console | None =
         ]
     lines.append(f"{len(record['dead_letters'])} dead letters. Everything: {output}/evaluation.html, evaluation.json")
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(_printable(line), markup=False, highlight=False)
+
+
+def _printable(text: str) -> str:
+    """Without characters that could steer a terminal; a manifest's words may be anybody's."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -112,10 +112,10 @@ def _scatter(axis: Axes, places: npt.NDArray[np.float64], names: Sequence[str], 
         members = places[index == place]
         if len(members):
             axis.scatter(
-                members[:, 0], members[:, 1], s=12, alpha=0.7, linewidths=0,
+                members[:, 0], members[:, 1], s=16, alpha=0.7, linewidths=0,
                 color=_COLOURS[place], marker=_MARKERS[place],
                 label=name.replace("_", " "), rasterized=True,
             )  # fmt: skip
     axis.set(xticks=[], yticks=[])
     if (index != NO_TYPE).any():
-        axis.legend(frameon=True, framealpha=0.7, fontsize="small")
+        axis.legend(frameon=True, framealpha=0.7, fontsize="small", markerscale=1.5)

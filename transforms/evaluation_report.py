@@ -13,6 +13,7 @@ import numpy as np
 from models.bootstrap import LEVEL, REPLICATES, SEED
 from models.decision import DecisionSettings
 from models.evaluation_slices import ALL, LONG, SHORT
+from models.model_comparison import LEAST_PACKAGES
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
 from models.track_figures import LEAST_TRACKS_OF_TYPE, NOT_FUNCTIONAL
 from transforms.evaluation import Evaluated, always_reviewed
@@ -74,6 +75,7 @@ def report_html(record: dict[str, Any], evaluated: Evaluated, settings: Decision
         level=LEVEL,
         replicates=REPLICATES,
         seed=SEED,
+        least_packages=LEAST_PACKAGES,
         least_tracks_of_type=LEAST_TRACKS_OF_TYPE,
         review_cost=settings.costs.review,
     )
