@@ -126,9 +126,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     if arguments.coverage is not None:
         config = config.model_copy(update={"coverage": arguments.coverage})
     model = arguments.model or config.model.folder or shipped_model_folder()
-    about: dict[str, Any] = {"model": _record(model)}
+    check_model_folder(model)
     if arguments.baseline is not None:
-        about["baseline"] = _record(arguments.baseline)
+        check_model_folder(arguments.baseline)
     recordings, manifest_sha256 = read_manifest(arguments.manifest, for_training=False)
     splits = sorted({r.split for r in recordings})
     if arguments.split is not None:
@@ -146,7 +146,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     root = str(pathlib.Path(arguments.manifest).parent)
     evaluated = evaluate(recordings, label(recordings, root, model, config, beam_flags), config.decision)
     record = {
-        "model": about["model"],
+        "model": _about(model, evaluated.labelled),
         "manifest_sha256": manifest_sha256,
         "split": arguments.split,
         "coverage": config.coverage,
@@ -155,10 +155,10 @@ def run(argv: Sequence[str] | None = None) -> int:
     }
     # What an earlier evaluation compared is no part of this one.
     (output / "comparison.parquet").unlink(missing_ok=True)
-    if "baseline" in about:
+    if arguments.baseline is not None:
         baseline = label(recordings, root, arguments.baseline, config, beam_flags)
         comparison, rows = compare_labels(evaluated, baseline)
-        record["comparison"] = {"baseline": about["baseline"], **comparison}
+        record["comparison"] = {"baseline": _about(arguments.baseline, baseline), **comparison}
         pq.write_table(rows, output / "comparison.parquet")
     pq.write_table(told_rows(evaluated), output / "labels.parquet")
     (output / "evaluation.html").write_text(report_html(record, evaluated, config.decision), encoding="utf-8")
@@ -168,12 +168,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     return EXIT_PUBLISHED
 
 
-def _record(folder: str) -> dict[str, Any]:
-    """What the JSON says of a model; its folder has been checked then."""
+def _about(folder: str, labelled: Labelled) -> dict[str, Any]:
+    """What the JSON says of a model: the version that stands in its labels, and what its folder says."""
     metadata = check_model_folder(folder).record()
     kept = ("taxonomy_version", "embedding_size", "calibration", "config_sha256", "data_sha256")
     return {
-        "model_version": metadata["model_version"],
+        "model_version": labelled.model_version or metadata["model_version"],
         "weights": metadata.get("weights"),
         **{field: metadata[field] for field in kept},
     }

@@ -61,6 +61,11 @@ class Labelled:
             mean_windows=windows / audio if windows is not None and audio else None,
         )
 
+    @property
+    def model_version(self) -> str | None:
+        """The model's version as it stands in the labels; None without a label."""
+        return str(self.labels["model_version"][0]) if len(self.labels) else None
+
     def take(self, places: Sequence[int]) -> Labelled:
         """The labels at some places."""
         chosen = np.array(places, np.int64)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Colours that people who see no red or no green can tell apart (Okabe and Ito's palette).
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 #: More points than this make a map no clearer.
 _MAP_POINTS: Final = 4000
