@@ -14,6 +14,8 @@ from models.track_figures import MUSIC_INDEX, JudgedTracks
 
 #: An interval over fewer packages says too little to call a difference significant.
 LEAST_PACKAGES: Final = 5
+#: A difference below this is one of rounding.
+_ROUNDING: Final = 1e-9
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
@@ -106,7 +108,7 @@ def _difference(model: JudgedTracks, baseline: JudgedTracks) -> dict[str, Any]:
     )
     difference, packages = figures["balanced_accuracy_difference"], len(set(model.package))
     low, high = difference["low"], difference["high"]
-    apart = low is not None and high is not None and (low > 0 or high < 0)
+    apart = low is not None and high is not None and (low > _ROUNDING or high < -_ROUNDING)
     once = np.ones((1, len(model)))
     return {
         "tracks": len(model),
