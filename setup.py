@@ -10,7 +10,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
-    package_data={"models": ["weights/**/*", "py.typed"], "transforms": ["py.typed"], "pipelines": ["py.typed"]},
+    package_data={
+        "models": ["weights/**/*", "py.typed"],
+        "transforms": ["templates/*", "py.typed"],
+        "pipelines": ["py.typed"],
+    },
     install_requires=[
         "apache-beam>=2.77,<2.80",
         "tensorflow>=2.20,<2.22",
@@ -22,6 +26,9 @@ setup(
         "PyYAML>=6.0",
         "rich>=13",
         "duckdb>=1.2",
+        # The report of an evaluation.
+        "Jinja2>=3.1,<4",
+        "matplotlib>=3.9,<4",
     ],
     extras_require={
         # gs:// paths, Dataflow, and BigQuery as catalog or warehouse.

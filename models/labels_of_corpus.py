@@ -9,6 +9,7 @@ import pathlib
 from typing import Final
 
 from models.errors import UserError
+from models.evaluation_columns import optional_columns
 from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES
 
 #: Subtypes of functional recordings. A subtype that is missing here, such as ``drone_bed``, trains the category alone.
@@ -54,6 +55,8 @@ class Recording:
         ``train`` or ``dev``.
     package
         Where it comes from; no package is in two splits.
+    extra
+        What the manifest's optional columns say, as pairs of column and value; see ``models.evaluation_columns``.
     """
 
     path: str
@@ -61,6 +64,7 @@ class Recording:
     subtype: str
     split: str
     package: str
+    extra: tuple[tuple[str, str], ...] = ()
 
     @property
     def functional_type(self) -> str | None:
@@ -81,8 +85,8 @@ def read_manifest(manifest: str, for_training: bool = True) -> tuple[list[Record
     Raises
     ------
     UserError
-        When the file cannot be read, a column is missing, a label or split is unknown, an audio file is missing, or a
-        package is in both splits. Names the line.
+        When the file cannot be read, a column is missing, a label or split is unknown, an optional column has a value
+        that does not fit, an audio file is missing, or a package is in both splits. Names the line.
     """
     path = pathlib.Path(manifest)
     try:
@@ -111,7 +115,9 @@ def read_manifest(manifest: str, for_training: bool = True) -> tuple[list[Record
         audio = path.parent / row["path"]
         if not audio.is_file():
             raise UserError(f"{where}: {row['path']} is no file in {path.parent}; a path is relative to the manifest.")
-        recordings.append(Recording(str(audio), *(row[column] for column in COLUMNS[1:])))
+        extra = () if for_training else optional_columns(row, where)
+        label, subtype, split, package = (row[column] for column in COLUMNS[1:])
+        recordings.append(Recording(str(audio), label, subtype, split, package, extra))
     if not recordings:
         raise UserError(f"--manifest {manifest}: has no rows; give one per recording.")
     for split in (TRAIN, DEV) if for_training else ():

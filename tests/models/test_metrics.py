@@ -7,7 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.metrics import area_under_roc, balanced_accuracy, category_metrics, expected_calibration_error
+from models.metrics import (
+    area_under_roc,
+    balanced_accuracy,
+    category_metrics,
+    expected_calibration_error,
+    weighted_area_under_roc,
+    weighted_average_precision,
+    weighted_balanced_accuracy,
+    weighted_calibration_error,
+    weighted_recall_at,
+)
+
+#: Truth, label and score of a few tracks, and how often each was drawn.
+DRAWN_TRACKS = st.lists(
+    st.tuples(
+        st.integers(0, 2), st.integers(0, 2), st.sampled_from([0.0, 0.05, 0.3, 0.5, 0.95, 1.0]), st.integers(0, 3)
+    ),
+    min_size=1,
+    max_size=25,
+)
 
 
 def test_balanced_accuracy_weighs_categories_alike():
@@ -56,3 +75,64 @@ def test_no_tracks_give_nulls_not_nan():
     figures = category_metrics(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0, bool))
     assert figures["tracks"] == 0
     assert figures["balanced_accuracy"] is None
+
+
+@given(DRAWN_TRACKS)
+def test_weights_are_repeated_tracks(tracks):
+    truth, called, score, times = (np.array(column) for column in zip(*tracks, strict=True))
+    weights = np.stack([np.ones(len(times)), times]).astype(float)
+    once, drawn = (
+        (
+            weighted_balanced_accuracy(truth, called, weights),
+            weighted_area_under_roc(truth == 1, score, weights),
+            weighted_average_precision(truth == 1, score, weights),
+            weighted_calibration_error(truth == called, score, weights),
+            *(weighted_recall_at(truth == 1, truth == 0, score, share, weights) for share in (0.0, 0.25, 1.0)),
+        ),
+        (
+            slow_balanced_accuracy(truth, called, times),
+            area_under_roc(np.repeat(truth == 1, times), np.repeat(score, times)),
+            slow_average_precision(np.repeat(truth == 1, times), np.repeat(score, times)),
+            expected_calibration_error(np.repeat(truth == called, times), np.repeat(score, times)),
+            *(
+                slow_recall_at(*(np.repeat(a, times) for a in (truth == 1, truth == 0, score)), share)
+                for share in (0.0, 0.25, 1.0)
+            ),
+        ),
+    )
+    assert [values[1] for values in once] == pytest.approx(list(drawn), nan_ok=True)
+
+
+def slow_balanced_accuracy(truth, called, times):
+    recalls = []
+    for category in set(truth.tolist()):
+        of = np.repeat(called, times)[np.repeat(truth, times) == category]
+        if not len(of):
+            return math.nan
+        recalls.append(sum(c == category for c in of) / len(of))
+    return sum(recalls) / len(recalls)
+
+
+def slow_average_precision(positive, score):
+    if not positive.any():
+        return math.nan
+    precisions = [positive[score >= s].mean() for s in score[positive]]
+    return sum(precisions) / len(precisions)
+
+
+def slow_recall_at(positive, negative, score, share):
+    if not positive.any() or not negative.any():
+        return math.nan
+    recalls = [0.0]
+    for threshold in score:
+        if (negative & (score >= threshold)).sum() <= share * negative.sum() + 1e-9:
+            recalls.append((positive & (score >= threshold)).sum() / positive.sum())
+    return max(recalls)
+
+
+def test_recall_at_a_share_of_music_takes_ties_whole():
+    functional = np.array([True, True, True, False, False])
+    score = np.array([0.9, 0.8, 0.8, 0.8, 0.1])
+    ones = np.ones((1, 5))
+    assert weighted_recall_at(functional, ~functional, score, 0.01, ones)[0] == pytest.approx(1 / 3)
+    assert weighted_recall_at(functional, ~functional, score, 0.5, ones)[0] == 1
