@@ -35,9 +35,8 @@ def granular_pad(rng: np.random.Generator, seconds: float) -> Samples:
         chord = chords[min(changes - 1, max(0, start * changes // count))]
         pitch_hz = root_hz * 2 ** ((rng.choice(chord) + 12 * rng.choice([0, 0, 0, 1])) / 12 + rng.normal(0, 0.003))
         turn = 2 * np.pi * pitch_hz * np.arange(length) / RATE_HZ + rng.uniform(0, 6.28)
-        grain = sum(
-            (np.sin(k * turn + index * np.sin(turn)) / k**1.5 for k in range(1, partials + 1)), np.zeros(length)
-        )
+        bend = index * np.sin(turn)
+        grain = sum((np.sin(k * turn + bend) / k**1.5 for k in range(1, partials + 1)), np.zeros(length))
         grain = panned(grain * np.hanning(length) * rng.uniform(0.3, 1), float(rng.uniform(-0.8, 0.8)))
         first = max(0, start)
         track[first : start + length] += grain[first - start : count - start]

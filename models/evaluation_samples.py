@@ -31,7 +31,7 @@ def rms_db(samples: Samples) -> float:
 def at_rms(samples: Samples, level_db: float = -20.0) -> Samples:
     """The sound at a root mean square of ``level_db`` dB re full scale; silence stays silence."""
     now = rms_db(samples)
-    return samples * 10 ** ((level_db - now) / 20) if now > -180 else samples
+    return np.asarray(samples * 10 ** ((level_db - now) / 20)) if now > -180 else samples
 
 
 def within_full_scale(samples: Samples, peak: float = 0.98) -> Samples:
@@ -81,7 +81,7 @@ def stereo(samples: Samples, other: Samples | None = None, width: float = 1.0) -
 def panned(samples: Samples, place: float) -> Samples:
     """A mono sound at a place between left (-1) and right (1), shape (samples, 2)."""
     angle = (place + 1) * np.pi / 4
-    return samples[:, None] * np.array([np.cos(angle), np.sin(angle)])
+    return np.asarray(samples[:, None] * np.array([np.cos(angle), np.sin(angle)]))
 
 
 def looped(clip: Samples, count: int, crossfade_s: float) -> Samples:

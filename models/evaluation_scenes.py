@@ -121,7 +121,7 @@ def cafe_talk(rng: np.random.Generator, talkers: Sequence[Samples], others: Sequ
         speaks = (turn % len(talkers) == number).astype(float)
         heard = at_rms(talk) * np.interp(np.arange(count) / RATE_HZ, np.arange(len(speaks)), speaks)
         table += panned(in_room(rng, heard, 0.7, float(rng.uniform(-8, 2))), float(rng.uniform(-0.7, 0.7)))
-    background = mixed(_chatter(rng, others, count), _hits(rng, count, "cups"), float(rng.uniform(0, 10)))
+    background = mixed(_chatter(rng, others, count), _hits(rng, count, "cups"), float(rng.uniform(6, 16)))
     return mixed(table, background, float(rng.uniform(-3, 5)))
 
 
@@ -142,5 +142,5 @@ def shop_music(rng: np.random.Generator, music: Samples, others: Sequence[Sample
     """
     speaker = np.tanh(3 * band_passed(at_rms(music), float(rng.uniform(200, 400)), float(rng.uniform(3000, 5500))))
     heard = stereo(in_room(rng, speaker, float(rng.uniform(0.8, 1.8)), float(rng.uniform(0, 6))))
-    people = mixed(_chatter(rng, others, count), _hits(rng, count, "steps"), float(rng.uniform(0, 8)))
+    people = mixed(_chatter(rng, others, count), _hits(rng, count, "steps"), float(rng.uniform(6, 14)))
     return mixed(heard, people, float(rng.uniform(-4, 4)))

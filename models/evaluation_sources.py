@@ -173,12 +173,14 @@ def _duration_s(path: str) -> float:
 def _read(path: str) -> Samples:
     """The first two minutes, shape (samples, channels), at most two channels, float32 at ``RATE_HZ``."""
     pieces: list[Samples] = []
+    heard_s = 0.0
     try:
         with av.open(path, metadata_errors="ignore") as container:
             resampler = av.AudioResampler(format="fltp", rate=RATE_HZ)
             for frame in container.decode(container.streams.audio[0]):
                 pieces += [part.to_ndarray()[:2].T for part in resampler.resample(frame)]
-                if sum(map(len, pieces)) >= _LONGEST_S * RATE_HZ:
+                heard_s += frame.samples / frame.sample_rate
+                if heard_s >= _LONGEST_S:
                     break
             pieces += [part.to_ndarray()[:2].T for part in resampler.resample(None)]
     except (OSError, ValueError) as error:
