@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench train clean
+.PHONY: run test test-kill test-gcs lint format types docs bench train evaluation-set clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
@@ -47,6 +47,10 @@ bench: $(VENV)/.run
 # MANIFEST: the CSV of a labelled corpus; TEACHER: a folder with a teacher network (may be left out).
 train: $(VENV)/.test
 	$(BIN)/python -m pipelines.train_classifier --manifest $(MANIFEST) --output $(OUT)/model $(if $(TEACHER),--teacher $(TEACHER))
+
+# MANIFEST: the CSV of a labelled corpus. Harder audio out of its dev split, for pipelines.evaluate_classifier.
+evaluation-set: $(VENV)/.test
+	$(BIN)/python -m pipelines.build_evaluation_set --manifest $(MANIFEST) --split dev --output $(OUT)/evaluation-set
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -166,7 +166,7 @@ def _duration_s(path: str) -> float:
             if container.duration:
                 return float(container.duration / av.time_base)
             return float((stream.duration or 0) * (stream.time_base or 0))
-    except (OSError, IndexError) as error:
+    except (av.error.FFmpegError, OSError, IndexError) as error:
         raise _no_audio(path, error) from error
 
 
@@ -183,7 +183,7 @@ def _read(path: str) -> Samples:
                 if heard_s >= _LONGEST_S:
                     break
             pieces += [part.to_ndarray()[:2].T for part in resampler.resample(None)]
-    except (OSError, ValueError) as error:
+    except (av.error.FFmpegError, OSError, ValueError) as error:
         raise _no_audio(path, error) from error
     if not pieces:
         raise _no_audio(path, EOFError("it holds no samples"))

@@ -45,7 +45,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         from models.evaluation_set import MANIFEST_FILE, PARTS, check_parts, sources_of, write_evaluation_set
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed; this job needs pip install 'earmark[dev]'.") from error
+        raise UserError(f"{error.name} is not installed; run pip install -e '.[dev]' in Earmark's folder.") from error
     parts = list(dict.fromkeys(arguments.parts or PARTS))
     check_parts(parts)
     if arguments.tracks < 1:
