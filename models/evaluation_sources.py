@@ -34,6 +34,7 @@ _LONGEST_S: Final = 120.0
 #: Less than this is no material even for a loop.
 _SHORTEST_S: Final = 0.25
 _CROSSFADE_S: Final = 0.3
+_SHORT_S: Final = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,8 @@ class Sources:
     def __init__(self, recordings: Sequence[Recording], root: str, seed: int) -> None:
         self._root, self._seed = root, seed
         self._duration_s = {r: _duration_s(r.path) for r in recordings if r.functional_type != "silence"}
-        self._read = functools.lru_cache(maxsize=4)(_read)
+        # Of songs a few are kept; of prompts, which are wanted again and again for talk, as many.
+        self._read_long, self._read_short = (functools.lru_cache(maxsize=size)(_read) for size in (4, 256))
         self._turns: dict[tuple[str, str, tuple[str, ...], float], list[Recording]] = {}
 
     def has(self, label: str, kinds: tuple[str, ...] = ()) -> bool:
@@ -121,7 +123,7 @@ class Sources:
 
         Of eight random places the first is taken that is not much quieter than the recording as a whole.
         """
-        audio = self._read(recording.path)
+        audio = self._audio(recording)
         count = samples_in(seconds)
         name = os.path.relpath(recording.path, self._root)
         if len(audio) < count:
@@ -142,7 +144,7 @@ class Sources:
         pieces: list[Samples] = []
         names, total, chosen = [], 0, recording
         while total < count:
-            voice = at_rms(mono(self._read(chosen.path)))
+            voice = at_rms(mono(self._audio(chosen)))
             pause = np.zeros(samples_in(float(rng.uniform(0.1, 0.7))))
             pieces += [faded(voice, 0.003, 0.003), pause]
             names.append(os.path.relpath(chosen.path, self._root))
@@ -150,6 +152,10 @@ class Sources:
             chosen = members[int(rng.integers(len(members)))]
         track = np.concatenate(pieces)[:count, None]
         return Piece(within_full_scale(track), recording, " then ".join(names))
+
+    def _audio(self, recording: Recording) -> Samples:
+        read = self._read_short if self._duration_s[recording] < _SHORT_S else self._read_long
+        return read(recording.path)
 
     def _members(self, label: str, kinds: tuple[str, ...], shortest_s: float) -> list[Recording]:
         return [
