@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train promote clean
+.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
@@ -55,6 +55,10 @@ train: $(VENV)/.test
 # MODEL: a model folder; EVALUATION: its evaluation.json, or several; AGAINST: the reference (may be left out).
 promote: $(VENV)/.run
 	$(BIN)/python -m pipelines.promote_model --model $(MODEL) $(EVALUATION:%=--evaluation %) $(if $(AGAINST),--against $(AGAINST))
+
+# MANIFEST: the CSV of a labelled corpus. Harder audio out of its dev split, for pipelines.evaluate_classifier.
+evaluation-set: $(VENV)/.test
+	$(BIN)/python -m pipelines.build_evaluation_set --manifest $(MANIFEST) --split dev --output $(OUT)/evaluation-set
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

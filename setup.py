@@ -44,6 +44,9 @@ setup(
             "pytest-xdist>=3.6",
             "hypothesis>=6",
             "librosa>=0.11,<0.12",
+            # pipelines.build_evaluation_set: filters, and loudness by BS.1770.
+            "scipy>=1.13,<2",
+            "pyloudnorm>=0.2,<0.3",
             "ruff>=0.9",
             "mypy>=1.15",
             "types-PyYAML",
@@ -60,6 +63,7 @@ setup(
             "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
+            "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
         ]
     },
 )
