@@ -100,6 +100,8 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
     min_dominant_share: float = pydantic.Field(default=0.6, ge=0, le=1)
     #: Largest share of heard music in a track that may be called functional with ``auto``.
     max_music_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
+    #: A label whose expected cost is above this share of a review's is not settled: more of the track is heard.
+    settled_cost_share: float = pydantic.Field(default=0.25, ge=0, le=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
