@@ -59,9 +59,7 @@ def test_each_round_hears_as_many_as_it_says_until_the_track_is_through(plan: De
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(1, 4_000))
 def test_a_round_keeps_the_windows_of_the_one_before_in_its_own_grid(first: int, power: int, extra: int) -> None:
     """On a track that is long enough, the windows after each round are those of a fixed number of windows."""
-    plan = DecodePlan(
-        sample_rate_hz=RATE_HZ, window_s=0.5, sampled_windows=first, max_sampled_windows=first * 3**power
-    )
+    plan = DecodePlan(sample_rate_hz=RATE_HZ, window_s=0.5, sampled_windows=first, max_sampled_windows=first * 3**power)
     total = plan.round_windows[-1] * plan.window_samples + extra
     heard: list[int] = []
     for count, starts in zip(plan.round_windows, rounds(total, plan), strict=True):
