@@ -59,7 +59,7 @@ class HearAudio(beam.PTransform):
     calibration, decision
         What a label would be, for the rounds to tell whether it is settled.
     counted
-        Counts the audio that has been through the first round.
+        Counts the audio that has been through the first round, and that goes into others and has been through them.
     """
 
     def __init__(
@@ -90,9 +90,7 @@ class HearAudio(beam.PTransform):
                 | f"Spread{name}" >> beam.Reshuffle()
                 | f"Decode{name}" >> DecodeAudio(self._root, self._decode, self._plan)
             )
-            ended = decoded["summaries"]
-            if index == 0:
-                ended = self._counted("audio_decoded", ended)
+            ended = self._counted("audio_heard_again" if index else "audio_decoded", decoded["summaries"])
             predicted = decoded["windows"] | f"Classify{name}" >> RunInference(KeyedModelHandler(self._handler))
             predictions.append(predicted)
             summaries.append(
@@ -107,7 +105,7 @@ class HearAudio(beam.PTransform):
                         _REQUESTS, _HEARD
                     )
                 )
-                requests, before = judged[_REQUESTS], judged[_HEARD]
+                requests, before = self._counted("audio_to_hear_again", judged[_REQUESTS]), judged[_HEARD]
         return {
             "summaries": summaries | "AllSummaries" >> beam.Flatten(),
             "predictions": predictions | "AllPredictions" >> beam.Flatten(),
