@@ -178,10 +178,17 @@ def main() -> None:
     recordings = [r for r in recordings if arguments.split in (None, r.split)]
     paths, truths = [r.path for r in recordings], [r.label for r in recordings]
     root = str(pathlib.Path(arguments.manifest).parent)
+    folder = pathlib.Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)
     everything, costs = {}, {}
-    for name, case in settings_of(config, arguments.cost_shares).items():
-        everything[name], costs[name] = measure(paths, root, model, case)
-        print(f"{name}: {costs[name]['wall_s']:.0f} s", file=sys.stderr, flush=True)
+    with (folder / "labels.jsonl").open("w") as file:
+        for name, case in settings_of(config, arguments.cost_shares).items():
+            everything[name], costs[name] = measure(paths, root, model, case)
+            print(f"{name}: {costs[name]}", file=sys.stderr, flush=True)
+            for label in everything[name]:
+                line = {"setting": name, "path": paths[label["index"]], "truth": truths[label["index"]], **label}
+                file.write(json.dumps(line) + "\n")
+            file.flush()
     full = everything["full"]
     report = {
         "model_version": version, "manifest_sha256": manifest_sha256, "split": arguments.split,
@@ -199,15 +206,8 @@ def main() -> None:
         },
     }  # fmt: skip
     tables = "\n\n".join(table(report, s) for s in GROUPS_S) + "\n"
-    folder = pathlib.Path(arguments.output)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "coverage.json").write_text(json.dumps(report, indent=1) + "\n")
     (folder / "coverage.md").write_text(tables)
-    with (folder / "labels.jsonl").open("w") as file:
-        for name, labels in everything.items():
-            for label in labels:
-                line = {"setting": name, "path": paths[label["index"]], "truth": truths[label["index"]], **label}
-                file.write(json.dumps(line) + "\n")
     print(tables, end="")
 
 
