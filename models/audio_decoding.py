@@ -49,7 +49,7 @@ DECODERS: Final = (LIBAV, LIBSNDFILE)
 #: A track counts as truncated when it is shorter than its container says by more than both of these.
 _TOLERANCE_S: Final = 1.0
 _TOLERANCE_SHARE: Final = 0.02
-#: Under ``sampled`` coverage, tracks up to this many times the sampled time are decoded whole: as fast as seeking.
+#: Under ``sampled`` coverage, tracks up to this many times the time to hear are decoded whole: as fast as seeking.
 _WHOLE_TIMES: Final = 2
 
 Windows = Generator[DecodedWindow, None, DecodeSummary]
@@ -202,6 +202,8 @@ def _judge_length(attempt: _Attempt) -> DecodeSummary:
     """Judge whether the samples of a track are enough (windows of one that is too short were not given out)."""
     least = attempt.plan.min_duration_s
     if attempt.duration_s >= least:
+        if not attempt.windows:  # only in a later round: the first one measured more
+            return attempt.failed(TRUNCATED_AUDIO, "The audio ends before the windows that were still to be heard.")
         return attempt.finished()
     found = f"{attempt.duration_s:.3f} s of audio"
     if attempt.is_truncated():
@@ -244,7 +246,8 @@ def _really_reaches(track: Track, second: float) -> bool:
 
 
 def _full(track: Track, plan: DecodePlan, attempt: _Attempt) -> Iterator[DecodedWindow]:
-    cutter = WindowCutter(plan)
+    """Cut windows back to back, or at the places that the plan names, out of all of the track."""
+    cutter = WindowCutter(plan, None if plan.starts is None else list(plan.starts))
     for samples in resampled(track.blocks(), plan.sample_rate_hz, attempt.repair):
         if not attempt.windows and cutter.samples_seen + samples.size >= plan.window_samples and track.mostly_junk:
             raise _NoSamplesError(track)
@@ -259,13 +262,14 @@ def _full(track: Track, plan: DecodePlan, attempt: _Attempt) -> Iterator[Decoded
 
 
 def _sampled(track: Track, plan: DecodePlan, attempt: _Attempt) -> Iterator[DecodedWindow]:
-    whole_s = _WHOLE_TIMES * plan.sampled_windows * plan.window_s
+    whole_s = _WHOLE_TIMES * plan.window_s * (plan.sampled_windows if plan.starts is None else len(plan.starts))
     if (track.likely_duration_s or 0.0) > whole_s:
         try:
             return iter(_by_seeking(track, plan, attempt))
         except (SeekError, NotReadableError):
             pass  # anything odd: read it straight through
-    return _straight_through(track, plan, attempt, whole_s)
+    # Where the windows lie is known in a later round, and one pass cuts them.
+    return _straight_through(track, plan, attempt, whole_s) if plan.starts is None else _full(track, plan, attempt)
 
 
 def _by_seeking(track: Track, plan: DecodePlan, attempt: _Attempt) -> list[DecodedWindow]:
@@ -279,7 +283,9 @@ def _by_seeking(track: Track, plan: DecodePlan, attempt: _Attempt) -> list[Decod
         if attempt.duration_s > plan.max_duration_s:
             raise _TooLongError
         windows = []
-        for start in window_starts(total, plan):
+        for start in window_starts(total, plan) if plan.starts is None else plan.starts:
+            if start >= total:
+                raise SeekError("a window lies behind the end")
             wanted = min(plan.window_samples, total - start)
             samples = attempt.repair(_span_at_plan_rate(reader, start, wanted, plan, attempt.repair))
             if samples.size < wanted:

@@ -15,22 +15,48 @@ from models.window_records import DecodedWindow, DecodePlan
 SHORTEST_TAIL_S: Final = 0.1
 
 
-def window_starts(total_samples: int, plan: DecodePlan) -> list[int]:
-    """Place the windows of a track under ``sampled`` coverage: their first samples.
+def window_starts(total_samples: int, plan: DecodePlan, round_index: int = 0) -> list[int]:
+    """Place the windows that a round of ``sampled`` coverage hears: their first samples, ascending.
 
-    A track that holds all windows side by side is cut into as many equal parts, and each window lies in the middle of
-    its part. A shorter one gets windows back to back from its start, the last of them cut short by the track's end.
+    A track that holds the windows of the last round side by side is cut into as many equal parts as a round counts
+    windows, and each window lies in the middle of its part. Each round has three times the parts of the one before,
+    and the middle third of a part has the part's middle: what was heard stays in its place, and only the other two
+    thirds are new. A shorter track is cut into windows back to back, the last of them cut short by the track's end;
+    the rounds hear an even choice of those, nested in the same way, and at last all of them.
 
     Parameters
     ----------
     total_samples
         Length of the track at ``plan.sample_rate_hz``.
+    round_index
+        Which round, from 0 on. One that has nothing new to hear, or that ``plan`` does not have, gets no windows.
     """
-    size, count = plan.window_samples, plan.sampled_windows
-    if total_samples >= count * size:
-        return [(2 * i + 1) * total_samples // (2 * count) - size // 2 for i in range(count)]
-    tail = SHORTEST_TAIL_S * plan.sample_rate_hz
-    return [start for start in range(0, total_samples, size) if start == 0 or total_samples - start >= tail]
+    counts = plan.round_windows
+    if round_index >= len(counts):
+        return []
+    size, most = plan.window_samples, counts[-1]
+    if total_samples >= most * size:
+        places = [(2 * i + 1) * total_samples // (2 * most) - size // 2 for i in range(most)]
+        whole = most
+    else:
+        tail = SHORTEST_TAIL_S * plan.sample_rate_hz
+        places = [start for start in range(0, total_samples, size) if start == 0 or total_samples - start >= tail]
+        whole = total_samples // size
+    chosen = _even_choice(len(places), whole, counts[round_index])
+    if round_index:
+        chosen -= _even_choice(len(places), whole, counts[round_index - 1])
+    return [places[i] for i in sorted(chosen)]
+
+
+def _even_choice(places: int, whole: int, count: int) -> set[int]:
+    """Choose ``count`` of the ``whole`` places that hold a whole window, or all places when those are too few.
+
+    The middle of part i of n is also the middle of part 3i + 1 of 3n, so a choice of three times as many holds this
+    one. A window that the track's end cuts short says less, so it is chosen only with all the others.
+    """
+    if count >= whole:
+        return set(range(places))
+    return {(2 * i + 1) * whole // (2 * count) for i in range(count)}
 
 
 def make_window(first_sample: int, samples: Samples, plan: DecodePlan) -> DecodedWindow:

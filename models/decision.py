@@ -125,6 +125,8 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
     max_speech_in_functional: float = pydantic.Field(default=0.2, ge=0, le=1)
     #: Beside the costs, for a model whose confidence is not always deserved.
     min_confidence: ConfidenceSettings = ConfidenceSettings()
+    #: A label whose expected cost is above this share of a review's is not settled: more of the track is heard.
+    settled_cost_share: float = pydantic.Field(default=0.25, ge=0, le=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -21,7 +21,13 @@ class DecodePlan:
     coverage
         ``sampled``: at most ``sampled_windows`` windows, spread evenly over the track. ``full``: windows back to back.
     sampled_windows
-        Number of windows of a track under ``sampled`` coverage.
+        Number of windows of a track that the first round hears under ``sampled`` coverage.
+    max_sampled_windows
+        Number of windows of a track after the last round: ``sampled_windows`` times a power of 3. Null: as many as the
+        first round hears, so there is no other.
+    starts
+        First samples of the windows to decode, ascending, in place of those of the first round: what a later round
+        hears. Null: the first round.
     min_duration_s
         A shorter track is ``audio_too_short``.
     max_duration_s
@@ -32,6 +38,8 @@ class DecodePlan:
     window_s: float = 5.0
     coverage: str = "sampled"
     sampled_windows: int = 6
+    max_sampled_windows: int | None = None
+    starts: tuple[int, ...] | None = None
     min_duration_s: float = 0.1
     max_duration_s: float = 12 * 3600.0
 
@@ -39,6 +47,14 @@ class DecodePlan:
     def window_samples(self) -> int:
         """Samples in one window."""
         return round(self.window_s * self.sample_rate_hz)
+
+    @property
+    def round_windows(self) -> tuple[int, ...]:
+        """Number of windows that a long track has been heard in after each round, such as 3, 9, 27."""
+        counts = [self.sampled_windows]
+        while self.coverage == "sampled" and 3 * counts[-1] <= (self.max_sampled_windows or 0):
+            counts.append(3 * counts[-1])
+        return tuple(counts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

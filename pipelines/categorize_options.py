@@ -18,7 +18,7 @@ from models.promotion import check_promoted
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
-from pipelines.job_config import JobConfig, load_config
+from pipelines.job_config import JobConfig, decode_plan, load_config
 from transforms.catalog_bigquery import require_google_credentials
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 
@@ -61,16 +61,8 @@ class CategorizeOptions:
 
     @property
     def decode_plan(self) -> DecodePlan:
-        """Which windows are decoded: as the model needs them, as many as the config says."""
-        audio = self.config.audio
-        return DecodePlan(
-            sample_rate_hz=self.model.sample_rate_hz,
-            window_s=self.model.window_s,
-            coverage=self.config.coverage,
-            sampled_windows=audio.sampled_windows,
-            min_duration_s=audio.min_duration_s,
-            max_duration_s=audio.max_duration_s,
-        )
+        """Which windows are decoded."""
+        return decode_plan(self.config, self.model)
 
 
 def make_parser() -> ArgumentParser:

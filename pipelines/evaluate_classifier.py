@@ -23,7 +23,6 @@ from models.errors import UserError
 from models.labels_of_corpus import Recording, read_manifest
 from models.saved_model import check_model_folder, shipped_model_folder
 from models.taxonomy import TAXONOMY_VERSION
-from models.window_records import DecodePlan
 from pipelines.command_line import (
     EXIT_PUBLISHED,
     IN_PROCESS_RUNNER,
@@ -32,7 +31,7 @@ from pipelines.command_line import (
     exit_status,
     flags_of,
 )
-from pipelines.job_config import JobConfig, load_config
+from pipelines.job_config import JobConfig, decode_plan, load_config
 from transforms.audio_sources import AudioRoot
 from transforms.dead_letters import dead_letter_row
 from transforms.evaluation import Labelled, compare_labels, evaluate, told_rows
@@ -75,7 +74,7 @@ def build(
         LabelSettings(
             audio_root=AudioRoot(root, allow_outside_root=True),
             decode=config.decode,
-            plan=DecodePlan(coverage=config.coverage, sampled_windows=config.audio.sampled_windows),
+            plan=decode_plan(config, metadata),
             model_folder=model,
             calibration=metadata.calibration,
             decision=config.decision,

@@ -7,27 +7,51 @@ import pathlib
 from typing import Any, Literal, TypeVar
 
 import pydantic
+import pydantic_core
 import yaml
 
 from models.decision import DecisionSettings
 from models.errors import UserError
+from models.saved_model import ModelMetadata
+from models.window_records import DecodePlan
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
 
 Settings = TypeVar("Settings", bound=pydantic.BaseModel)
+#: Bound of ``audio.max_sampled_windows``: a decoder process holds the windows of one round at once.
+_MOST_SAMPLED_WINDOWS = 300
 
 
 class AudioConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Which audio is read and how much of it (``audio:``)."""
 
-    #: Windows per track under ``sampled`` coverage.
-    sampled_windows: int = pydantic.Field(default=6, ge=1, le=100)
+    #: Windows in which ``sampled`` coverage hears each track at first.
+    sampled_windows: int = pydantic.Field(default=3, ge=1, le=100)
+    #: Windows in which it hears a track at most, in further rounds of three times as many, while the label is not
+    #: settled. The same as ``sampled_windows``: no further round.
+    max_sampled_windows: int = pydantic.Field(default=27, ge=1, le=_MOST_SAMPLED_WINDOWS, validate_default=True)
     #: A shorter track is the dead letter ``audio_too_short``.
     min_duration_s: float = pydantic.Field(default=0.1, ge=0.05)
     #: A longer track is the dead letter ``audio_too_long``.
     max_duration_s: float = pydantic.Field(default=12 * 3600.0, gt=0)
     #: Let an ``audio_uri`` lead out of the audio root: ``..``, links, absolute paths, other schemes.
     allow_outside_root: bool = False
+
+    @pydantic.field_validator("max_sampled_windows")
+    @classmethod
+    def _is_a_number_of_rounds(cls, most: int, info: pydantic.ValidationInfo) -> int:
+        first = info.data.get("sampled_windows")
+        if first is None:  # that one is refused already
+            return most
+        allowed = [first * 3**power for power in range(6) if first * 3**power <= _MOST_SAMPLED_WINDOWS]
+        if most not in allowed:
+            raise pydantic_core.PydanticCustomError(
+                "windows_of_no_round",
+                "is not audio.sampled_windows ({first}) times a power of 3; give {allowed}, the first of which means a "
+                "fixed number of windows",
+                {"first": first, "allowed": ", ".join(map(str, allowed))},
+            )
+        return most
 
 
 class ModelConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -64,6 +88,20 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     def row_settings(self) -> dict[str, Any]:
         """What a label depends on besides audio, catalog and model; workers, time-outs and gates are no part of it."""
         return self.model_dump(mode="json", include={"coverage", "audio", "decision"})
+
+
+def decode_plan(config: JobConfig, model: ModelMetadata) -> DecodePlan:
+    """Which windows are decoded: as the model needs them, as many as the config says."""
+    audio = config.audio
+    return DecodePlan(
+        sample_rate_hz=model.sample_rate_hz,
+        window_s=model.window_s,
+        coverage=config.coverage,
+        sampled_windows=audio.sampled_windows,
+        max_sampled_windows=audio.max_sampled_windows,
+        min_duration_s=audio.min_duration_s,
+        max_duration_s=audio.max_duration_s,
+    )
 
 
 def load_config(path: str | None) -> JobConfig:

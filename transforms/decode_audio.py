@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import json
 import time
@@ -29,6 +30,25 @@ SUMMARIES: Final = "summaries"
 _IN_FLIGHT_PER_PROCESS: Final = 2
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class DecodeRequest:
+    """Which file to decode, and what of it.
+
+    Attributes
+    ----------
+    audio_uri
+        As in the catalog.
+    starts
+        First samples of the windows that a later round hears, ascending; null for the first round.
+    known_flags
+        Flags of the file's earlier rounds: they are counted already.
+    """
+
+    audio_uri: str
+    starts: tuple[int, ...] | None = None
+    known_flags: tuple[str, ...] = ()
+
+
 class IdentifyAudio(beam.PTransform):
     """Find each row's audio and the sha256 of its bytes.
 
@@ -48,7 +68,7 @@ class IdentifyAudio(beam.PTransform):
 class DecodeAudio(beam.PTransform):
     """Decode audio in processes of its own, several at a time, while the model works on what is there already.
 
-    Input: ``(audio_sha256, audio_uri)``, each sha256 once. Main output: ``(audio_sha256, DecodedWindow)``. Output
+    Input: ``(audio_sha256, DecodeRequest)``, each sha256 once. Main output: ``(audio_sha256, DecodedWindow)``. Output
     ``summaries``: ``(audio_sha256, DecodeSummary)``, exactly one for each input, whose ``windows`` is the number of
     windows that came out. All are in the global window: this is a batch stage.
     """
@@ -92,11 +112,11 @@ class _InFlight:
     """The tracks that one DoFn instance has given to the pool, in that order."""
 
     def __init__(self) -> None:
-        self.tasks: collections.deque[tuple[str, DecodeTask]] = collections.deque()
+        self.tasks: collections.deque[tuple[str, DecodeRequest, DecodeTask]] = collections.deque()
 
     def cancel(self) -> None:
         while self.tasks:
-            self.tasks.popleft()[1].cancel()
+            self.tasks.popleft()[-1].cancel()
 
 
 class _DecodeAudioFn(beam.DoFn):
@@ -104,6 +124,7 @@ class _DecodeAudioFn(beam.DoFn):
         self._root, self._settings, self._plan = root, settings, plan
         name = "DecodeAudio"
         self._tracks = Metrics.counter(name, "files")
+        self._again = Metrics.counter(name, "files_heard_again")
         self._windows = Metrics.counter(name, "windows")
         self._lost = Metrics.counter(name, "decoder_processes_lost")
         self._decode_ms = Metrics.distribution(name, "decode_msec")
@@ -122,13 +143,13 @@ class _DecodeAudioFn(beam.DoFn):
     def start_bundle(self) -> None:
         self._in_flight.cancel()
 
-    def process(self, pair: tuple[str, str]) -> Iterator[Any]:
-        sha256, audio_uri = pair
+    def process(self, pair: tuple[str, DecodeRequest]) -> Iterator[Any]:
+        sha256, request = pair
         pool = self._pool()
-        task = pool.submit(functools.partial(local_copy, audio_uri, self._root))
+        task = pool.submit(functools.partial(local_copy, request.audio_uri, self._root), request.starts)
         tasks = self._in_flight.tasks
-        tasks.append((sha256, task))
-        while tasks and (tasks[0][1].finished or len(tasks) >= _IN_FLIGHT_PER_PROCESS * pool.process_count):
+        tasks.append((sha256, request, task))
+        while tasks and (tasks[0][-1].finished or len(tasks) >= _IN_FLIGHT_PER_PROCESS * pool.process_count):
             yield from self._take(*tasks[0])
             tasks.popleft()
 
@@ -149,20 +170,20 @@ class _DecodeAudioFn(beam.DoFn):
     def _pool(self) -> DecoderPool:
         return shared_pool(self._settings, self._plan)
 
-    def _take(self, sha256: str, task: DecodeTask) -> Iterator[Any]:
+    def _take(self, sha256: str, request: DecodeRequest, task: DecodeTask) -> Iterator[Any]:
         audio_s = 0.0
         for window in task.windows():
             self._windows.inc()
             audio_s += window.valid_samples / self._plan.sample_rate_hz
             yield sha256, window
         summary = task.summary
-        self._tracks.inc()
+        (self._tracks if request.starts is None else self._again).inc()
         self._lost.inc(task.processes_lost)
         self._decode_ms.update(task.decode_ms)
         self._audio_ms.update(round(audio_s * 1000))
         if summary.error_type is not None:
             self._errors[summary.error_type].inc()
-        for flag in summary.flags:
+        for flag in sorted(set(summary.flags).difference(request.known_flags)):
             self._flags[flag].inc()
         yield beam.pvalue.TaggedOutput(SUMMARIES, (sha256, summary))
 

@@ -29,6 +29,7 @@ from transforms.decoder_messages import (
     pack,
     pack_summary,
     pack_window,
+    unpack_plan,
 )
 
 Decode = Callable[[str, DecodePlan, Sequence[str]], Generator[DecodedWindow, None, DecodeSummary]]
@@ -61,7 +62,7 @@ def main(decode: Decode = decode_windows) -> None:
 
 
 def _serve(request: dict[str, Any], decode: Decode, messages: BinaryIO) -> None:
-    plan = DecodePlan(**request["plan"])
+    plan = unpack_plan(request["plan"])
     windows = 0
     decoding = decode(request["path"], plan, tuple(request["decoders"]))
     while True:

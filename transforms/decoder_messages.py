@@ -42,6 +42,12 @@ def pack(kind: bytes, payload: bytes) -> bytes:
     return HEADER.pack(kind, len(payload)) + payload
 
 
+def unpack_plan(fields: dict[str, Any]) -> DecodePlan:
+    """Make the plan of a request, whose fields came as JSON."""
+    starts = fields["starts"]
+    return DecodePlan(**{**fields, "starts": None if starts is None else tuple(starts)})
+
+
 def pack_window(window: DecodedWindow) -> bytes:
     """Put the message of a window together."""
     head = _WINDOW_HEAD.pack(window.start_s, window.peak_dbfs, window.valid_samples)

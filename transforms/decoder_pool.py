@@ -91,14 +91,17 @@ class DecodeTask:
 
     Attributes
     ----------
+    starts
+        First samples of the windows that a later round hears; null for the first round.
     decode_ms
         Time from the first request for it to its end, in milliseconds, waits for the taker included; set at the end.
     processes_lost
         Decoder processes that were lost over it.
     """
 
-    def __init__(self, open_audio: OpenAudio, queued: int) -> None:
+    def __init__(self, open_audio: OpenAudio, queued: int, starts: tuple[int, ...] | None = None) -> None:
         self._open_audio = open_audio
+        self.starts = starts
         self._queue: queue.Queue[DecodedWindow | DecodeSummary | BaseException] = queue.Queue(queued)
         self._cancelled = threading.Event()
         self._finished = threading.Event()
@@ -177,9 +180,12 @@ class DecoderPool:
         with self._lock:
             return sorted(worker.process.pid for worker in self._workers if worker.process is not None)
 
-    def submit(self, audio: str | OpenAudio) -> DecodeTask:
-        """Queue one track: the path of a local file, or what opens it (called on a thread of the pool)."""
-        task = DecodeTask(audio if callable(audio) else lambda: contextlib.nullcontext(audio), self._queued)
+    def submit(self, audio: str | OpenAudio, starts: tuple[int, ...] | None = None) -> DecodeTask:
+        """Queue one track: the path of a local file, or what opens it (called on a thread of the pool).
+
+        ``starts`` are the first samples of a later round's windows; null for the first round.
+        """
+        task = DecodeTask(audio if callable(audio) else lambda: contextlib.nullcontext(audio), self._queued, starts)
         with self._lock:
             if self._closed.is_set():
                 raise RuntimeError("the decoder pool is closed")
@@ -281,7 +287,7 @@ class _Worker:
             decoders = DECODERS if first_loss is None else (LIBSNDFILE,)
             process = self._ready_process()
             try:
-                summary = process.decode(path, decoders, give)
+                summary = process.decode(path, decoders, give, task.starts)
             except DecoderLostError as loss:
                 self.end_process()
                 task.processes_lost += 1

@@ -100,8 +100,16 @@ class DecoderProcess:
             self.kill()
             raise
 
-    def decode(self, path: str, decoders: Sequence[str], give: Callable[[DecodedWindow], None]) -> DecodeSummary:
+    def decode(
+        self,
+        path: str,
+        decoders: Sequence[str],
+        give: Callable[[DecodedWindow], None],
+        starts: tuple[int, ...] | None = None,
+    ) -> DecodeSummary:
         """Have a file decoded, handing each window to ``give`` (which may take its time: the process then waits).
+
+        ``starts`` are the first samples of a later round's windows; null for the first round.
 
         Raises
         ------
@@ -111,7 +119,8 @@ class DecoderProcess:
         self.requests += 1
         self._waited_s = 0.0
         self._most_bytes = 0
-        request = {"path": path, "plan": dataclasses.asdict(self._plan), "decoders": list(decoders)}
+        plan = dataclasses.replace(self._plan, starts=starts)
+        request = {"path": path, "plan": dataclasses.asdict(plan), "decoders": list(decoders)}
         given = 0
         try:
             self._input.write(messages.pack(messages.REQUEST, json.dumps(request).encode()))

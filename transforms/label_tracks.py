@@ -5,21 +5,22 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
+from models.adaptive_coverage import is_settled, merge_summaries
 from models.calibration import Calibration
 from models.decision import AudioDecision, DecisionSettings, decide_audio, duration_flags, needs_review
 from models.metadata_rules import contradiction_flags
 from models.taxonomy import CATEGORIES
 from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
 from transforms.audio_sources import AudioRoot
-from transforms.decode_audio import DecodeAudio, IdentifyAudio
+from transforms.decode_audio import IdentifyAudio
 from transforms.decoder_pool import DecodeSettings
+from transforms.hear_audio import Counted, HearAudio
 from transforms.model_inference import EarmarkModelHandler
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
 
@@ -66,9 +67,6 @@ class LabelSettings:
     model_threads: int = 1
 
 
-Counted = Callable[[str, beam.PCollection[Any]], beam.PCollection[Any]]
-
-
 def _uncounted(what: str, elements: beam.PCollection[Any]) -> beam.PCollection[Any]:
     return elements
 
@@ -104,20 +102,17 @@ class LabelTracks(beam.PTransform):
             | "FirstRowOfAudio" >> beam.CombinePerKey(min)
             | "UriOfAudio" >> beam.MapTuple(lambda sha256, first: (sha256, first[1]))
         )
-        # Spread anew: the work on one audio is large, and what is to do is known before it begins.
-        spread = counted("audio_found", audio) | "SpreadAudio" >> beam.Reshuffle()
-        decoded = spread | "DecodeAudio" >> DecodeAudio(settings.audio_root, settings.decode, settings.plan)
-        predictions = decoded["windows"] | "Classify" >> RunInference(
-            KeyedModelHandler(
-                EarmarkModelHandler(settings.model_folder, settings.batch_windows, settings.model_threads)
-            )
+        heard = counted("audio_found", audio) | "HearAudio" >> HearAudio(
+            settings.audio_root,
+            settings.decode,
+            settings.plan,
+            EarmarkModelHandler(settings.model_folder, settings.batch_windows, settings.model_threads),
+            settings.calibration,
+            settings.decision,
+            counted,
         )
         outputs = (
-            {
-                "rows": identified["identified"],
-                "summaries": counted("audio_decoded", decoded["summaries"]),
-                "predictions": predictions,
-            }
+            {"rows": identified["identified"], **heard}
             | "JoinByAudio" >> beam.CoGroupByKey()
             | "Decide" >> beam.ParDo(_LabelRows(settings)).with_outputs(*_LabelRows.OUTPUTS)
         )
@@ -148,23 +143,35 @@ class _LabelRows(beam.DoFn):
         }
         self._dead = {error: Metrics.counter(namespace, f"dead_letters_{error.value}") for error in ErrorType}
         self._duplicates = Metrics.counter(namespace, "tracks_with_duplicate_audio")
+        self._windows = Metrics.distribution(namespace, "windows_per_audio")
+        self._rounds = [
+            Metrics.counter(namespace, f"audio_heard_in_{i + 1}_rounds")
+            for i in range(len(settings.plan.round_windows))
+        ]
+        self._unsettled = Metrics.counter(namespace, "audio_not_settled")
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[beam.pvalue.TaggedOutput]:
         audio_sha256, joined = element
         rows: Iterable[CatalogRow] = joined["rows"]
-        summaries: list[DecodeSummary] = list(joined["summaries"])
+        numbered: list[tuple[int, DecodeSummary]] = sorted(joined["summaries"], key=lambda pair: pair[0])
+        summaries = [summary for _, summary in numbered]
         predictions: list[WindowPrediction] = sorted(joined["predictions"], key=lambda p: p.start_s)
-        if len(summaries) != 1 or summaries[0].windows != len(predictions):
+        rounds_once = bool(numbered) and [index for index, _ in numbered] == list(range(len(numbered)))
+        if not rounds_once or sum(summary.windows for summary in summaries) != len(predictions):
             raise RuntimeError(
-                f"audio {audio_sha256}: {len(predictions)} predictions for decode summaries {summaries}; "
+                f"audio {audio_sha256}: {len(predictions)} predictions for decode summaries {numbered}; "
                 "the stages between decoding and deciding lost or doubled a window, so the run stops"
             )
-        summary = summaries[0]
+        summary = merge_summaries(summaries)
         if not predictions:
             for row in rows:
                 yield self._dead_letter(row, summary)
             return
         decision = decide_audio(predictions, summary, self._settings.calibration, self._settings.decision)
+        self._windows.update(len(predictions))
+        self._rounds[len(summaries) - 1].inc()
+        if not is_settled(decision, predictions, self._settings.decision):
+            self._unsettled.inc()
         first_track_id = min(row.track_id for row in rows)
         for row in rows:
             yield from self._outputs(row, audio_sha256, first_track_id, summary, decision)

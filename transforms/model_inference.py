@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import tempfile
+import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,10 @@ from models.window_records import DecodedWindow, WindowPrediction
 
 if TYPE_CHECKING:
     from models.saved_model import EarmarkModel
+
+#: Models that some stage of this process holds, by process, folder and threads.
+_loaded: weakref.WeakValueDictionary[tuple[int, str, int], EarmarkModel] = weakref.WeakValueDictionary()
+_loaded_lock = threading.Lock()
 
 
 class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "EarmarkModel"]):
@@ -41,7 +48,15 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "Earmark
         self._threads = threads
 
     def load_model(self) -> EarmarkModel:
-        """Load the model once per worker process."""
+        """Load the model once per worker process: Beam shares it between threads, this also between rounds."""
+        key = (os.getpid(), self._model_folder, self._threads)
+        with _loaded_lock:
+            model = _loaded.get(key)
+            if model is None:
+                model = _loaded[key] = self._load()
+            return model
+
+    def _load(self) -> EarmarkModel:
         from models.saved_model import load_model
 
         if "://" not in self._model_folder:

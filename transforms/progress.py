@@ -98,6 +98,9 @@ class ProgressView:
         dead = counts["dead_letters"]
         if counts["rows_judged"]:
             return cls("writing tables", counts["rows_judged"], counts["rows_identified"], dead)
+        if counts["audio_to_hear_again"]:
+            again = counts["audio_to_hear_again"]
+            return cls("hearing more of doubtful audio", counts["audio_heard_again"], again, dead)
         if counts["audio_decoded"] or counts["audio_found"]:
             return cls("labelling audio files", counts["audio_decoded"], counts["audio_found"] or None, dead)
         if counts["rows_identified"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from models.audio_decoding import decode_windows
+from models.audio_windows import window_starts
 from models.window_records import DecodedWindow, DecodePlan, DecodeSummary
 from tests.audio_files import CODECS, chirp, remux, write_audio
 
@@ -111,23 +113,28 @@ def test_sampled_windows_equal_the_same_spans_of_full_decoding(tmp_path: Path, c
         assert snr_db(whole[start : start + 8_000], window.samples) > 60
 
 
-def test_sampled_coverage_reads_a_small_part_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def counted_samples(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that gets the number of samples of each frame that is decoded from now on."""
     from models import audio_pyav
 
-    seen = 0
+    seen: list[int] = []
     plain = audio_pyav.channel_mean
 
     def counting(frame: object, balance: object) -> npt.NDArray[np.float32]:
-        nonlocal seen
         samples = plain(frame, balance)
-        seen += samples.size
+        seen.append(samples.size)
         return samples
 
-    path = write_audio(tmp_path / "long", chirp(100, 8_000), 8_000, "mp3")
     monkeypatch.setattr(audio_pyav, "channel_mean", counting)
+    return seen
+
+
+def test_sampled_coverage_reads_a_small_part_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_audio(tmp_path / "long", chirp(100, 8_000), 8_000, "mp3")
+    seen = counted_samples(monkeypatch)
     windows, _ = decode(path, SHORT)
     assert len(windows) == 6
-    assert seen < 12 * 8_000
+    assert sum(seen) < 12 * 8_000
 
 
 @pytest.mark.parametrize(
@@ -250,3 +257,33 @@ def test_long_file_in_bounded_memory(tmp_path: Path) -> None:
     count, grown_mib = (int(word) for word in done.stdout.split())
     assert count == pytest.approx(722, abs=4)
     assert grown_mib < 60
+
+
+@pytest.mark.parametrize("codec", ["mp3", "m4a", "vorbis", "opus", "wav16"])
+@pytest.mark.parametrize("seconds", [6, 13])
+def test_a_later_round_hears_the_windows_between(tmp_path: Path, codec: str, seconds: int) -> None:
+    """Of 6 s the second round decodes all, of 13 s it seeks as the first one does; both measure the same."""
+    rate_hz = 48_000 if codec == "opus" else 22_050
+    path = write_audio(tmp_path / "chirp", chirp(seconds, rate_hz), rate_hz, codec)
+    plan = DecodePlan(window_s=0.5, sampled_windows=3, max_sampled_windows=9)
+    first, summary = decode(path, plan)
+    starts = tuple(window_starts(round(summary.duration_s * 16_000), plan, 1))
+    later, again = decode(path, dataclasses.replace(plan, starts=starts))
+    assert [round(w.start_s * 16_000) for w in later] == list(starts)
+    assert (again.windows, again.flags, again.error_type) == (6, (), None)
+    assert again.duration_s == pytest.approx(summary.duration_s, abs=2e-3)
+    whole = joined(decode(path, SHORT_FULL)[0])
+    for window in (*first, *later):
+        start = round(window.start_s * 16_000)
+        assert window.valid_samples == 8_000
+        assert snr_db(whole[start : start + 8_000], window.samples) > 60
+
+
+def test_a_later_round_seeks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_audio(tmp_path / "long", chirp(100, 8_000), 8_000, "mp3")
+    plan = DecodePlan(window_s=0.5, sampled_windows=3, max_sampled_windows=9)
+    starts = tuple(window_starts(100 * 16_000, plan, 1))
+    seen = counted_samples(monkeypatch)
+    windows, _ = decode(path, dataclasses.replace(plan, starts=starts))
+    assert len(windows) == 6
+    assert sum(seen) < 12 * 8_000

@@ -219,3 +219,14 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     _, summary = decode(tmp_path / "none.mp3", SAMPLED)
     assert summary.error_type == "unreadable_audio"
     assert str(tmp_path) not in str(summary.message)
+
+
+def test_a_later_round_of_a_file_that_has_become_shorter(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "tone", chirp(3, 16_000), 16_000, "wav16")
+    later = DecodePlan(window_s=1.0, starts=(1_000, 40_000, 80_000, 100_000))
+    windows, summary = decode(path, later)
+    assert [(w.start_s, w.valid_samples) for w in windows] == [(0.0625, 16_000), (2.5, 8_000)]
+    assert (summary.windows, summary.error_type) == (2, None)
+    windows, summary = decode(path, DecodePlan(window_s=1.0, starts=(80_000, 100_000)))
+    assert (len(windows), summary.windows, summary.error_type) == (0, 0, "truncated_audio")
+    assert "still to be heard" in str(summary.message)

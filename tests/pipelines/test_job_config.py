@@ -35,7 +35,7 @@ def test_what_cannot_change_a_label_is_no_part_of_the_run_id():
     base = JobConfig()
     other = JobConfig.model_validate({"decode": {"processes": 3, "timeout_s": 5}, "gates": {"max_review_share": None}})
     assert base.row_settings() == other.row_settings()
-    assert base.row_settings() != JobConfig.model_validate({"audio": {"sampled_windows": 5}}).row_settings()
+    assert base.row_settings() != JobConfig.model_validate({"audio": {"max_sampled_windows": 9}}).row_settings()
 
 
 def test_an_empty_file_is_the_defaults(tmp_path):

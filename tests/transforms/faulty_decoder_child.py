@@ -1,8 +1,12 @@
-"""A decoder process that goes wrong in the way that the file's name asks for; other files it decodes."""
+"""A decoder process that goes wrong in the way that the file's name asks for; other files it decodes.
+
+A name that begins with ``later`` asks for the fault in rounds behind the first only.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import signal
 import sys
@@ -19,6 +23,13 @@ def faulty_decode(
     path: str, plan: DecodePlan, decoders: Sequence[str]
 ) -> Generator[DecodedWindow, None, DecodeSummary]:
     fault = Path(path).name.partition("-")[0]
+    if fault.startswith("later"):
+        fault = fault.removeprefix("later") if plan.starts is not None else ""
+    if fault == "half":
+        yield next(decode_windows(path, plan, decoders))
+        ctypes.string_at(0)
+    if fault == "short":
+        return (yield from decode_windows(path, dataclasses.replace(plan, starts=(10**9,)), decoders))
     if fault == "latesegfault":
         for window in decode_windows(path, plan, decoders):
             yield window

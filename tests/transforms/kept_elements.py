@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any
 
 import apache_beam as beam
@@ -36,12 +37,15 @@ def run_and_keep(transform: beam.PTransform, elements: list[Any], *tags: str) ->
 
 
 def counters_of(result: Any, namespace: str) -> dict[str, int]:
-    """Committed or attempted values of the counters of one namespace that are not zero."""
-    found = result.metrics().query()["counters"]
-    return {m.key.metric.name: m.result for m in found if m.key.metric.namespace == namespace and m.result}
+    """Committed or attempted values of the counters of one namespace that are not zero, added up over all steps."""
+    counters: Counter[str] = Counter()
+    for m in result.metrics().query()["counters"]:
+        if m.key.metric.namespace == namespace and m.result:
+            counters[m.key.metric.name] += m.result
+    return dict(counters)
 
 
 def distributions_of(result: Any, namespace: str) -> dict[str, Any]:
-    """Distributions of one namespace."""
+    """Distributions of one namespace; of a name that several steps have, one of them."""
     found = result.metrics().query()["distributions"]
     return {m.key.metric.name: m.result for m in found if m.key.metric.namespace == namespace}

@@ -20,7 +20,7 @@ from tests.audio_files import chirp, write_audio
 from tests.transforms.kept_elements import counters_of, distributions_of, run_and_keep
 from transforms import decode_audio
 from transforms.audio_sources import AudioRoot
-from transforms.decode_audio import DEAD_LETTERS, SUMMARIES, DecodeAudio, IdentifyAudio
+from transforms.decode_audio import DEAD_LETTERS, SUMMARIES, DecodeAudio, DecodeRequest, IdentifyAudio
 from transforms.decoder_pool import DecodeSettings, close_shared_pools, shared_pool
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
 
@@ -82,7 +82,7 @@ def test_identify(folder: Path) -> None:
 
 
 def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> None:
-    pairs = [(f"sha-{i}", f"{i}.wav") for i in range(9)]
+    pairs = [(f"sha-{i}", DecodeRequest(f"{i}.wav")) for i in range(9)]
     kept, result = run_and_keep(DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN), pairs, "windows", SUMMARIES)
     summaries = dict(kept[SUMMARIES])
     assert len(kept[SUMMARIES]) == len(summaries) == 9
@@ -99,6 +99,24 @@ def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> No
     assert distributions["decode_msec"].count == 9
 
 
+def test_a_later_round_gives_the_windows_it_is_asked_for_and_counts_apart(folder: Path) -> None:
+    tone = chirp(8, 16_000)
+    opposite = write_audio(folder / "opposite", np.stack([tone, -tone]), 16_000, "wav16").name
+    later = [
+        ("a", DecodeRequest("8.wav", (0, 100_000))),
+        ("b", DecodeRequest(opposite, (16_000,), ("channels_cancel",))),
+    ]
+    transform = DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN)
+    kept, result = run_and_keep(transform, [*later, ("c", DecodeRequest("0.wav"))], "windows", SUMMARIES)
+    places = {(key, window.start_s) for key, window in kept["windows"]}
+    assert places == {("a", 0.0), ("a", 6.25), ("b", 1.0), ("c", 0.0)}
+    summaries = dict(kept[SUMMARIES])
+    assert (summaries["a"].windows, summaries["a"].duration_s) == (2, 9.0)
+    assert summaries["b"].flags == ("channels_cancel",)
+    # The flag was counted in the first round, and so was the file.
+    assert counters_of(result, "DecodeAudio") == {"files": 1, "files_heard_again": 2, "windows": 4}
+
+
 def test_bad_files_cost_themselves_alone(folder: Path) -> None:
     for fault in ("segfault", "sleep", "bomb"):
         shutil.copy(folder / "3.wav", folder / f"{fault}-.wav")
@@ -111,7 +129,7 @@ def test_bad_files_cost_themselves_alone(folder: Path) -> None:
         "garbage.mp3": "unreadable_audio",
         "none.wav": "missing_audio",  # removed since it was identified
     }
-    pairs = [(name, name) for name in (*list(bad)[:2], *names, *list(bad)[2:])]
+    pairs = [(name, DecodeRequest(name)) for name in (*list(bad)[:2], *names, *list(bad)[2:])]
     kept, result = run_and_keep(DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN), pairs, "windows", SUMMARIES)
     errors = {name: summary.error_type for name, summary in kept[SUMMARIES]}
     assert errors == bad | dict.fromkeys(names)
@@ -132,7 +150,7 @@ def test_no_more_tracks_in_flight_than_twice_the_processes(folder: Path) -> None
     fn.start_bundle()
     summaries = 0
     for i in range(9):
-        for output in fn.process((f"{i}", f"{i}.wav")):
+        for output in fn.process((f"{i}", DecodeRequest(f"{i}.wav"))):
             assert len(fn._in_flight.tasks) <= 2 * SETTINGS.process_count
             summaries += isinstance(output, beam.pvalue.TaggedOutput)
         assert len(fn._in_flight.tasks) < 2 * SETTINGS.process_count
@@ -149,8 +167,8 @@ def test_a_failed_bundle_leaves_no_track_behind(folder: Path) -> None:
     fn.setup()
     fn.start_bundle()
     for i in range(3):
-        list(zip(range(3), fn.process((f"{i}", "8.wav")), strict=False))
-    tasks = [task for _, task in fn._in_flight.tasks]
+        list(zip(range(3), fn.process((f"{i}", DecodeRequest("8.wav"))), strict=False))
+    tasks = [task for _, _, task in fn._in_flight.tasks]
     gone = weakref.ref(fn)
     del fn
     assert gone() is None
