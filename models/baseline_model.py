@@ -96,7 +96,9 @@ def fit_heads(pool: Arrays, seed: int) -> dict[str, npt.NDArray[np.float32]]:
         _LOG.info("heads: epoch %d of %d, loss %.3f", epoch + 1, _EPOCHS, np.mean(losses))
     fitted = {"centre": centre.astype(np.float32), "spread": spread.astype(np.float32)}
     for name, layer in layers.items():
-        fitted[f"{name}/kernel"], fitted[f"{name}/bias"] = (np.asarray(v, np.float32) for v in (layer.kernel, layer.bias))
+        fitted[f"{name}/kernel"], fitted[f"{name}/bias"] = (
+            np.asarray(v, np.float32) for v in (layer.kernel, layer.bias)
+        )
     return fitted
 
 

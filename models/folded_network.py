@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class FoldedNetwork:
     stages
         Convolutions of each stage; what goes into a stage is added to what comes out where the shapes agree.
     collapse
-        Kernel (bands left, channels, map width) and bias (map width,) of the layer that ends the frequency axis.
+        Kernel (bands left * channels, map width) and bias (map width,) of the layer that ends the frequency axis.
     heads
         Kernel and bias by the names of ``HEADS``.
     frames, mel_bands
@@ -66,18 +67,25 @@ class FoldedNetwork:
             total += time * band * convolution.kernel.size
         return total + time * self.collapse[0].size
 
-    def parameters(self) -> int:
-        """Numbers that are served."""
-        arrays = [array for stage in self.stages for c in stage for array in (c.kernel, c.bias)]
-        arrays += [*self.collapse, *(array for head in self.heads.values() for array in head)]
-        return sum(array.size for array in arrays)
+    def arrays(self) -> list[Array]:
+        """All weights, in the order in which they are used."""
+        convolutions = [array for stage in self.stages for c in stage for array in (c.kernel, c.bias)]
+        return [*convolutions, *self.collapse, *(array for head in self.heads.values() for array in head)]
+
+    def sha256(self) -> str:
+        """Hash of all weights, whatever the file format."""
+        digest = hashlib.sha256()
+        for array in self.arrays():
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+        return digest.hexdigest()
 
 
 def fold_network(network: Any) -> FoldedNetwork:
     """Fold a trained :class:`~models.network.EarmarkNetwork`, or one with the same attributes.
 
-    A stage with ``depthwise`` and ``depthwise_normalization`` has a depth-wise convolution before ``convolution``, which
-    then takes no stride.
+    A stage with ``depthwise`` and ``depthwise_normalization`` has a depth-wise convolution before ``convolution``; the
+    stride is then the depth-wise one's.
     """
     stages = []
     for stage in network.stages:
@@ -91,10 +99,9 @@ def fold_network(network: Any) -> FoldedNetwork:
             stages.append((Convolution(kernel, bias, tuple(stage.stride)),))
     shape = network.network_shape
     collapse_kernel, collapse_bias = fold(network.collapse.kernel, network.collapse_normalization)
-    channels = stages[-1][-1].bias.size
     return FoldedNetwork(
         stages=tuple(stages),
-        collapse=(collapse_kernel.reshape(-1, channels, collapse_bias.size), collapse_bias),
+        collapse=(collapse_kernel, collapse_bias),
         heads={name: tuple(weight.numpy() for weight in getattr(network, name).weights) for name in HEADS},  # type: ignore[misc]
         frames=shape.frames,
         mel_bands=shape.mel_bands,
