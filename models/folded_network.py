@@ -22,7 +22,7 @@ class Convolution:
     Attributes
     ----------
     kernel
-        Shape (time, frequency, channels in, channels out), or (time, frequency, channels, 1) when depth-wise; odd sizes.
+        Shape (time, frequency, channels in, channels out), depth-wise (time, frequency, channels, 1); sizes are odd.
     bias
         Shape (channels out,).
     stride
@@ -87,7 +87,7 @@ def fold_network(network: Any) -> FoldedNetwork:
     A stage with ``depthwise`` and ``depthwise_normalization`` has a depth-wise convolution before ``convolution``; the
     stride is then the depth-wise one's.
     """
-    stages = []
+    stages: list[tuple[Convolution, ...]] = []
     for stage in network.stages:
         kernel, bias = fold(stage.convolution.kernel, stage.normalization)
         if hasattr(stage, "depthwise"):
@@ -102,7 +102,7 @@ def fold_network(network: Any) -> FoldedNetwork:
     return FoldedNetwork(
         stages=tuple(stages),
         collapse=(collapse_kernel, collapse_bias),
-        heads={name: tuple(weight.numpy() for weight in getattr(network, name).weights) for name in HEADS},  # type: ignore[misc]
+        heads={name: tuple(weight.numpy() for weight in getattr(network, name).weights) for name in HEADS},
         frames=shape.frames,
         mel_bands=shape.mel_bands,
     )

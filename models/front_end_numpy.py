@@ -44,7 +44,7 @@ class NumpyFrontEnd:
         self._block = np.empty((_BLOCK_FRAMES, length), np.float32)
         self._spectrum = np.empty((_BLOCK_FRAMES, bins), np.complex64)
         self._power = np.empty((_BLOCK_FRAMES, bins), np.float32)
-        # A triangle covers few of the bins: neighbouring bands go through a product of their own, over their bins alone.
+        # A triangle covers few bins: neighbouring bands go through a product of their own, over their bins alone.
         mel = mel_matrix(front_end)
         self._bands: list[tuple[slice, slice, Array]] = []
         for first in range(0, front_end.mel_bands, _BANDS_TOGETHER):
@@ -77,7 +77,8 @@ class NumpyFrontEnd:
         settings, heard = self._settings, self._padded[: samples.size]
         # A value that is no number would spread to the whole window.
         np.copyto(heard, samples)
-        total = float(heard.sum())
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = float(heard.sum())
         if not np.isfinite(total):
             np.copyto(heard, 0.0, where=~np.isfinite(heard))
             total = float(heard.sum())
@@ -94,7 +95,7 @@ class NumpyFrontEnd:
             last = min(first + _BLOCK_FRAMES, frames)
             block, spectrum = self._block[: last - first], self._spectrum[: last - first]
             np.multiply(self._framed[first:last], self._hann, out=block)
-            np.fft.rfft(block, settings.fft_samples, out=spectrum)
+            np.fft.rfft(block, settings.fft_samples, out=spectrum)  # type: ignore[arg-type] # stubs know double alone
             parts = spectrum.view(np.float32)
             np.square(parts, out=parts)
             power = np.add(parts[:, 0::2], parts[:, 1::2], out=self._power[: last - first])

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from models.errors import UserError
 from models.folded_network import Convolution, FoldedNetwork
 from models.front_end import FrontEnd
 from models.litert_form import LITERT_FILE, LitertForm
+from models.network import EarmarkNetwork, NetworkShape
 from models.saved_model import ModelMetadata
 
 #: ``float32``; ``int8_weights``: int8 weights per channel, activations scaled as they come; ``int8``: activations by
@@ -109,3 +111,34 @@ def add_litert_form(
     path.write_bytes(content)
     form = LitertForm(LITERT_FILE, hashlib.sha256(content).hexdigest(), front_end)
     return dataclasses.replace(metadata, litert=form)
+
+
+def network_of_weights(path: pathlib.Path, front_end: FrontEnd, shape: NetworkShape | None = None) -> EarmarkNetwork:
+    """The trained network whose weights a training left in ``network_weights.npz``.
+
+    Parameters
+    ----------
+    path
+        Holds ``network.get_weights()`` in order, with the heads for the teacher or without.
+    shape
+        Sizes of that network; the usual ones by default.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be read or its arrays do not fit the network.
+    """
+    try:
+        with np.load(path) as archive:
+            weights = [archive[name] for name in archive.files]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); give the network_weights.npz of a training.") from error
+    shape = shape or NetworkShape(frames=front_end.frames, mel_bands=front_end.mel_bands)
+    example = tf.zeros((1, front_end.frames, front_end.mel_bands)), tf.fill((1,), front_end.frames)
+    for distil in (True, False):
+        network = EarmarkNetwork(shape)
+        network(example, distil=distil)
+        if [array.shape for array in network.get_weights()] == [array.shape for array in weights]:
+            network.set_weights(weights)
+            return network
+    raise UserError(f"{path}: holds the weights of a network of other sizes; give those of this version's training.")

@@ -66,17 +66,23 @@ def litert_form(record: Any, refuse: Callable[[str, Any, str], UserError]) -> Li
         raise refuse("litert.file", file, "a path inside the folder is expected")
     if not (isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256)):
         raise refuse("litert.sha256", sha256, "64 hex digits are expected")
-    wanted = dataclasses.asdict(FrontEnd())
-    fits = isinstance(settings, dict) and set(settings) == set(wanted)
-    for name, value in settings.items() if fits else ():
-        whole = isinstance(wanted[name], int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not math.isfinite(value):
-            fits = False
-        elif whole and value < 1:
-            fits = False
-    if not fits:
-        raise refuse("litert.front_end", settings, f"numbers for {', '.join(wanted)} are expected")
+    if not _is_front_end(settings):
+        fields = ", ".join(field.name for field in dataclasses.fields(FrontEnd))
+        raise refuse("litert.front_end", settings, f"numbers for {fields} are expected")
     return LitertForm(file, sha256, FrontEnd(**settings))
+
+
+def _is_front_end(settings: Any) -> bool:
+    usual = dataclasses.asdict(FrontEnd())
+    if not isinstance(settings, dict) or set(settings) != set(usual):
+        return False
+    for name, value in settings.items():
+        whole = isinstance(usual[name], int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            return False
+        if not math.isfinite(value) or (whole and value < 1):
+            return False
+    return True
 
 
 def read_litert_file(folder: str | os.PathLike[str], metadata: ModelMetadata) -> bytes:
@@ -131,8 +137,8 @@ def choose_runtime(wanted: str, metadata: ModelMetadata, local: bool = True) -> 
     if wanted == "litert":
         if metadata.litert is None:
             raise UserError(
-                f"model.runtime litert: the model {metadata.model_version} has no LiteRT form; set it to saved_model or "
-                "auto."
+                f"model.runtime litert: the model {metadata.model_version} has no LiteRT form; set it to saved_model "
+                "or auto."
             )
         if not installed:
             raise UserError("model.runtime litert: LiteRT is not installed; run pip install ai-edge-litert.")
