@@ -43,6 +43,7 @@ docs: $(VENV)/.run
 # What a run costs on the sample shard; quiet machine wanted.
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/main_job.py --output $(OUT)/benchmarks
+	$(BIN)/python benchmarks/serving_speed.py --output $(OUT)/benchmarks
 
 # MANIFEST: the CSV of a labelled corpus; TEACHER: a folder with a teacher network (may be left out).
 train: $(VENV)/.test
