@@ -43,6 +43,7 @@ docs: $(VENV)/.run
 # What a run costs on the sample shard; quiet machine wanted.
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/main_job.py --output $(OUT)/benchmarks
+	$(BIN)/python benchmarks/serving_speed.py --output $(OUT)/benchmarks
 
 # What `make train` needs. Debian 12 only; 8.5 GB of downloads, with SMALL=1 less than half of that.
 corpus: $(VENV)/.test

@@ -18,6 +18,8 @@ setup(
     install_requires=[
         "apache-beam>=2.77,<2.80",
         "tensorflow>=2.20,<2.22",
+        # The LiteRT form of a model, which CPU workers run without TensorFlow.
+        "ai-edge-litert>=2.1,<3",
         "av>=16,<19",
         "soundfile>=0.13,<0.15",
         "numpy>=2.0,<3",

@@ -14,7 +14,7 @@ from typing import Final
 _CHATTER: Final = re.compile(
     rb"(?:WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} .*(?:oneDNN custom operations|"
     rb"cpu_feature_guard|computation_placer|cud[a-z_]+\.cc|gpu_device\.cc|port\.cc)|"
-    rb"To enable the following instructions)"
+    rb"To enable the following instructions|INFO: Created TensorFlow Lite XNNPACK delegate)"
 )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from models.calibration import Calibration
 from models.errors import UserError
+from models.litert_form import LitertForm, litert_form
 from models.quiet_tensorflow import quiet_tensorflow
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES, TAXONOMY_VERSION
 
@@ -56,6 +57,8 @@ class ModelMetadata:
         From window probabilities to a track's confidence.
     config_sha256, data_sha256
         Hashes of the training config and of the training manifest.
+    litert
+        The model's LiteRT form, when it has one.
     """
 
     model_version: str
@@ -68,6 +71,7 @@ class ModelMetadata:
     calibration: Calibration
     config_sha256: str
     data_sha256: str
+    litert: LitertForm | None = None
 
     @property
     def window_samples(self) -> int:
@@ -76,7 +80,10 @@ class ModelMetadata:
 
     def record(self) -> dict[str, Any]:
         """The metadata as JSON-ready values: what ``earmark_model.json`` holds."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+        record: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        if self.litert is None:
+            del record["litert"]
+        return record
 
 
 def shipped_model_folder() -> str:
@@ -146,6 +153,7 @@ def check_model_folder(folder: str | os.PathLike[str]) -> ModelMetadata:
         categories=tuple(record["categories"]),
         functional_types=tuple(record["functional_types"]),
         calibration=_calibration(record["calibration"], refuse),
+        litert=litert_form(record.get("litert"), refuse),
     )
 
 
@@ -167,7 +175,11 @@ class EarmarkModel:
     ----------
     metadata
         What its folder says of it.
+    fixed_batch
+        Whether a batch has to be filled up for the same numbers to come out.
     """
+
+    fixed_batch: Final = True
 
     def __init__(self, metadata: ModelMetadata, signature: Any, owner: Any) -> None:
         self.metadata = metadata

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.errors import UserError
+from models.litert_form import Runtime, choose_runtime, read_litert_file, served_metadata
 from models.promotion import check_promoted
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
@@ -37,8 +38,9 @@ class CategorizeOptions:
     ----------
     config
         The config file's settings, with ``--coverage`` put in.
-    model_folder, model
-        The model that will label, and what its folder says of it.
+    model_folder, model, runtime
+        The model that will label, what its folder says of it, and which of its forms it is: the version in ``model``
+        is that form's.
     run_id
         The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
     beam_flags
@@ -54,6 +56,7 @@ class CategorizeOptions:
     config: JobConfig
     model_folder: str
     model: ModelMetadata
+    runtime: Runtime
     catalog_digest: str
     run_id: str
     beam_flags: tuple[str, ...]
@@ -128,7 +131,11 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
     _check_output(arguments.output)
-    model_folder, model = _model(config)
+    model_folder, metadata = _model(config)
+    runtime = choose_runtime(config.model.runtime, metadata, local)
+    if runtime == "litert" and "://" not in model_folder:
+        read_litert_file(model_folder, metadata)
+    model = served_metadata(metadata, runtime)
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
@@ -139,6 +146,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         config=config,
         model_folder=model_folder,
         model=model,
+        runtime=runtime,
         catalog_digest=catalog_digest,
         run_id=_run_id(date, catalog_digest, model, config),
         beam_flags=(*beam_flags, *runner_flags),

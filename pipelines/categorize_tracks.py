@@ -70,6 +70,7 @@ def build(
             lineage=lineage,
             batch_windows=options.config.model.batch_windows,
             model_threads=options.config.model.threads,
+            runtime=options.runtime,
         ),
         counted,
     )

@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.errors import UserError
 from models.labels_of_corpus import Recording, read_manifest
+from models.litert_form import choose_runtime, served_metadata
 from models.saved_model import check_model_folder, shipped_model_folder
 from models.taxonomy import TAXONOMY_VERSION
 from pipelines.command_line import (
@@ -57,6 +58,9 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for what is written")
     parser.add_argument("--split", help="only rows of this split (default: all)")
     parser.add_argument("--model", metavar="DIR", help="model folder (default: the one that ships with Earmark)")
+    parser.add_argument(
+        "--runtime", choices=("auto", "litert", "saved_model"), help="form of the model (default: model.runtime)"
+    )
     parser.add_argument("--config", metavar="FILE", help="config of the main job")
     parser.add_argument("--coverage", choices=("sampled", "full"), help="windows spread over the track, or all of it")
     parser.add_argument("--baseline", metavar="DIR", help="folder of another model to compare with, row by row")
@@ -68,6 +72,8 @@ def build(
 ) -> None:
     """Compose the job: recordings to the tables of labels, embeddings and dead letters in the folder ``tables``."""
     metadata = check_model_folder(model)
+    runtime = choose_runtime(config.model.runtime, metadata)
+    metadata = served_metadata(metadata, runtime)
     lineage = Lineage("evaluation", datetime.date(1970, 1, 1), metadata.model_version, TAXONOMY_VERSION)
     rows = [CatalogRow(track_id=str(i), audio_uri=r.path) for i, r in enumerate(recordings)]
     labelled = pipeline | beam.Create(rows) | LabelTracks(
@@ -81,6 +87,7 @@ def build(
             lineage=lineage,
             batch_windows=config.model.batch_windows,
             model_threads=config.model.threads,
+            runtime=runtime,
         )
     )  # fmt: skip
     rows_of = {**labelled, "dead_letters": labelled["dead_letters"] | beam.Map(dead_letter_row, lineage.columns())}
@@ -124,10 +131,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     config = load_config(arguments.config)
     if arguments.coverage is not None:
         config = config.model_copy(update={"coverage": arguments.coverage})
+    if arguments.runtime is not None:
+        config = config.model_copy(update={"model": config.model.model_copy(update={"runtime": arguments.runtime})})
     model = arguments.model or config.model.folder or shipped_model_folder()
-    check_model_folder(model)
-    if arguments.baseline is not None:
-        check_model_folder(arguments.baseline)
+    for folder in (model, *([arguments.baseline] if arguments.baseline is not None else [])):
+        choose_runtime(config.model.runtime, check_model_folder(folder))
     recordings, manifest_sha256 = read_manifest(arguments.manifest, for_training=False)
     splits = sorted({r.split for r in recordings})
     if arguments.split is not None:

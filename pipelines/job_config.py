@@ -63,7 +63,9 @@ class ModelConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan
     allow_unpromoted: bool = False
     #: Windows per call of the network.
     batch_windows: int = pydantic.Field(default=16, ge=1, le=1024)
-    #: TensorFlow threads per worker process.
+    #: Which form of the model labels; ``auto``: see :func:`models.litert_form.choose_runtime`.
+    runtime: Literal["auto", "litert", "saved_model"] = "auto"
+    #: Threads that the network may use in one worker process.
     threads: int = pydantic.Field(default=1, ge=1, le=64)
 
 

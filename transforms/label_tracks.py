@@ -14,6 +14,7 @@ from apache_beam.metrics import Metrics
 from models.adaptive_coverage import is_settled, merge_summaries
 from models.calibration import Calibration
 from models.decision import AudioDecision, DecisionSettings, decide_audio, duration_flags, needs_review
+from models.litert_form import Runtime
 from models.metadata_rules import contradiction_flags
 from models.taxonomy import CATEGORIES
 from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
@@ -52,7 +53,7 @@ class LabelSettings:
         Folder of the model, on any Beam file system.
     calibration
         That model's.
-    batch_windows, model_threads
+    batch_windows, model_threads, runtime
         See :class:`~transforms.model_inference.EarmarkModelHandler`.
     """
 
@@ -65,6 +66,7 @@ class LabelSettings:
     lineage: Lineage
     batch_windows: int = 16
     model_threads: int = 1
+    runtime: Runtime = "saved_model"
 
 
 def _uncounted(what: str, elements: beam.PCollection[Any]) -> beam.PCollection[Any]:
@@ -106,7 +108,9 @@ class LabelTracks(beam.PTransform):
             settings.audio_root,
             settings.decode,
             settings.plan,
-            EarmarkModelHandler(settings.model_folder, settings.batch_windows, settings.model_threads),
+            EarmarkModelHandler(
+                settings.model_folder, settings.batch_windows, settings.model_threads, settings.runtime
+            ),
             settings.calibration,
             settings.decision,
             counted,

@@ -1,4 +1,4 @@
-"""The TensorFlow classifier inside Beam's RunInference: one model per worker process, batches across tracks."""
+"""The classifier inside Beam's RunInference: one model per worker process, batches across tracks."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from models.steady_tone import steady_tone_hz
 from models.window_records import DecodedWindow, WindowPrediction
 
 if TYPE_CHECKING:
+    from models.litert_form import Runtime
+    from models.litert_model import LitertModel
     from models.saved_model import EarmarkModel
 
-#: Models that some stage of this process holds, by process, folder and threads.
-_loaded: weakref.WeakValueDictionary[tuple[int, str, int], EarmarkModel] = weakref.WeakValueDictionary()
+    WindowModel = EarmarkModel | LitertModel
+
+#: Models that some stage of this process holds, by process, folder, threads and runtime.
+_loaded: weakref.WeakValueDictionary[tuple[int, str, int, str], WindowModel] = weakref.WeakValueDictionary()
 _loaded_lock = threading.Lock()
 
 
-class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "EarmarkModel"]):
+class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowModel"]):
     """Loads a model folder and predicts batches of windows.
 
-    Every batch is filled up to ``batch_windows`` windows before it goes through the network. A matrix product of
-    another size may round differently in its last bit, and the same run must give the same rows whatever windows
-    happened to share a batch.
+    For a SavedModel every batch is filled up to ``batch_windows`` windows before it goes through the network. A matrix
+    product of another size may round differently in its last bit, and the same run must give the same rows whatever
+    windows happened to share a batch.
 
     Parameters
     ----------
@@ -38,38 +42,52 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "Earmark
     batch_windows
         Windows per call of the network.
     threads
-        Threads that TensorFlow may use in one worker process.
+        Threads that the network may use in one worker process.
+    runtime
+        Which form of the model to load. It is chosen where the job starts, never by a worker: see
+        :func:`models.litert_form.choose_runtime`.
     """
 
-    def __init__(self, model_folder: str, batch_windows: int = 16, threads: int = 1) -> None:
+    def __init__(
+        self, model_folder: str, batch_windows: int = 16, threads: int = 1, runtime: Runtime = "saved_model"
+    ) -> None:
         super().__init__(min_batch_size=batch_windows, max_batch_size=batch_windows)
         self._model_folder = model_folder
         self._batch_windows = batch_windows
         self._threads = threads
+        self._runtime = runtime
 
-    def load_model(self) -> EarmarkModel:
+    def load_model(self) -> WindowModel:
         """Load the model once per worker process: Beam shares it between threads, this also between rounds."""
-        key = (os.getpid(), self._model_folder, self._threads)
+        key = (os.getpid(), self._model_folder, self._threads, self._runtime)
         with _loaded_lock:
             model = _loaded.get(key)
             if model is None:
                 model = _loaded[key] = self._load()
             return model
 
-    def _load(self) -> EarmarkModel:
-        from models.saved_model import load_model
-
+    def _load(self) -> WindowModel:
         if "://" not in self._model_folder:
-            return load_model(self._model_folder, threads=self._threads)
+            return self._load_local(self._model_folder)
         with tempfile.TemporaryDirectory(prefix="earmark-model-") as folder:
             copy_model_folder(self._model_folder, folder)
-            return load_model(folder, threads=self._threads)
+            return self._load_local(folder)
+
+    def _load_local(self, folder: str) -> WindowModel:
+        if self._runtime == "litert":
+            from models.litert_model import load_litert_model
+
+            return load_litert_model(folder, threads=self._threads)
+        from models.saved_model import load_model
+
+        return load_model(folder, threads=self._threads)
 
     def run_inference(
-        self, batch: Sequence[DecodedWindow], model: EarmarkModel, inference_args: dict[str, Any] | None = None
+        self, batch: Sequence[DecodedWindow], model: WindowModel, inference_args: dict[str, Any] | None = None
     ) -> Iterable[WindowPrediction]:
         """Predict each window of a batch, in order."""
-        waveform = np.zeros((max(self._batch_windows, len(batch)), len(batch[0].samples)), np.float32)
+        count = max(self._batch_windows, len(batch)) if model.fixed_batch else len(batch)
+        waveform = np.zeros((count, len(batch[0].samples)), np.float32)
         valid_samples = np.full(len(waveform), waveform.shape[1], np.int32)
         for index, window in enumerate(batch):
             waveform[index] = window.samples
