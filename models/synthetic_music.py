@@ -103,7 +103,7 @@ def drone(rng: np.random.Generator, count: int) -> Samples:
 def held_chord(rng: np.random.Generator, count: int) -> Samples:
     """Three to six notes of a scale, held without any movement, as an organ or a synthesizer pad holds them: music.
 
-    A single steady pitch is :func:`models.synthesis.steady_tone`; here at least two pitches are no octaves of each other.
+    A single steady pitch is a tone, not music; here at least two pitches are no octaves of each other.
     """
     time_s = np.arange(count, dtype=np.float64) / SAMPLE_RATE_HZ
     scale = _scale_hz(rng, float(np.exp(rng.uniform(*np.log([50, 600])))), 12)
