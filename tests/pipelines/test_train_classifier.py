@@ -14,7 +14,8 @@ from tests.models.tiny_corpus import write_corpus, write_teacher
 CONFIG = """
 model_name: tiny-0
 seed: 7
-steps: 3
+steps: 2
+polish: {steps: 1}
 batch: 4
 warmup_steps: 1
 processes: 1
