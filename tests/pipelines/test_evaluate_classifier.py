@@ -121,6 +121,13 @@ def test_special_rows_and_lineage(record):
     assert (record["split"], record["coverage"], len(record["manifest_sha256"])) == ("held-out", "sampled", 64)
 
 
+def test_neighbours_of_both_models(record):
+    for near in (record["neighbours"], record["comparison"]["baseline_neighbours"]):
+        assert near["category"]["tracks"] == 14
+        assert 0.3 < near["category"]["chance"] < 0.4 < near["category"]["same"]["value"]
+        assert set(near["categories"]) == {"music", "functional", "speech"}
+
+
 def test_a_model_that_hears_no_music_is_found_worse(evaluation, record):
     comparison = record["comparison"]
     assert comparison["baseline"]["model_version"] == f"other-{HOSTILE}"

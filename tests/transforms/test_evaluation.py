@@ -102,6 +102,17 @@ def test_only_tracks_that_both_models_labelled_are_compared(recordings):
     assert rows["baseline_category"].to_pylist() == ["music", "speech"]
 
 
+def test_neighbours_are_of_other_packages_and_leave_out_what_is_to_be_reviewed(recordings):
+    recordings[3] = Recording(*(getattr(recordings[3], f) for f in ("path", "label", "subtype", "split", "package")),
+                              extra=(("expected_decision", "review"),))  # fmt: skip
+    rows = [label(i, "music") for i in ("0", "2", "3", "4", "6")]
+    near = evaluate(recordings, labelled(rows), SETTINGS).record["neighbours"]
+    # Packages p0, p2, p1 and p0 are left, all of them music.
+    assert (near["category"]["tracks"], near["category"]["packages"]) == (4, 3)
+    assert near["categories"] == {"music": near["category"]}
+    assert near["functional_type"]["tracks"] == 0
+
+
 def test_hostile_words_are_text_in_the_page(recordings):
     rows = [label("0", "music"), label("2", "functional")]
     first = evaluate(recordings, labelled(rows), SETTINGS)
