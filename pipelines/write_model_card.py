@@ -44,7 +44,9 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--coverage", metavar="FILE", help="coverage.json of benchmarks/coverage.py")
     parser.add_argument("--speed", metavar="FILE", help="serving_speed.json of benchmarks/serving_speed.py")
     parser.add_argument("--report", metavar="FILE", help=f"default: {REPORT_FILE} in the model folder, if it is there")
-    parser.add_argument("--manifest", metavar="FILE", help="the manifest that it was trained on, to count its files")
+    parser.add_argument(
+        "--manifest", metavar="FILE", help="what it was trained on, to count files that the report does not"
+    )
     parser.add_argument("--output", metavar="FILE", help=f"default: {CARD_FILE} in the model folder")
     return parser
 
@@ -72,7 +74,9 @@ def parse(argv: Sequence[str] | None) -> tuple[CardSources, pathlib.Path]:
     if not paths:
         raise UserError(f"--evaluation: is needed, since {folder} was not promoted and keeps no evaluation.")
     evaluations = [_evaluation(path, arguments.model, metadata) for path in paths]
+    counted = _files(arguments.manifest, metadata)
     report_path = arguments.report or (str(folder / REPORT_FILE) if (folder / REPORT_FILE).is_file() else None)
+    report = _record("--report", report_path, metadata)
     sources = CardSources(
         metadata=metadata,
         folder_bytes=sum(
@@ -81,8 +85,8 @@ def parse(argv: Sequence[str] | None) -> tuple[CardSources, pathlib.Path]:
         litert_bytes=(folder / metadata.litert.file).stat().st_size if metadata.litert is not None else None,
         evaluations=[(evaluation, json.loads(evaluation.content)) for evaluation in evaluations],
         baselines=_baselines(arguments.baseline_evaluation, evaluations, metadata),
-        report=_record("--report", report_path, metadata),
-        files=_files(arguments.manifest, metadata),
+        report=report,
+        files=counted or (report.get("files") if report else None),
         coverage=_record("--coverage", arguments.coverage, metadata),
         speed=_record("--speed", arguments.speed, metadata),
         promotion=promotion.record if promotion else None,

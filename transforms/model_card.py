@@ -45,7 +45,7 @@ class CardSources:
     report
         ``training_report.json``, or None.
     files
-        Recordings by split and category, or None when no manifest was given.
+        Recordings by split and category, or None where nobody counted.
     coverage, speed
         ``coverage.json`` and ``serving_speed.json``, or None.
     promotion
