@@ -68,9 +68,10 @@ def neighbour_figures(embeddings: npt.NDArray[np.floating[Any]], tracks: JudgedT
     """What the JSON says of neighbours.
 
     For every track the share of its ten neighbours with the same category; for a functional one whose type is known
-    the share with the same type, where a neighbour of unknown type is not the same. The chance level is the share
-    that neighbours drawn at random from the other packages would have. Intervals draw the packages of the tracks that
-    ask; their neighbours stay as they are.
+    the share with the same type, where a neighbour of unknown type is not the same. Tracks of a kind that no other
+    package has are left out; one with fewer than ten others of its kind cannot reach a share of 1. The chance level is
+    the share that neighbours drawn at random from the other packages would have. Intervals draw the packages of the
+    tracks that ask; their neighbours stay as they are.
 
     Parameters
     ----------
@@ -118,7 +119,10 @@ def neighbour_figures(embeddings: npt.NDArray[np.floating[Any]], tracks: JudgedT
 
 
 def _same(near: Indices, kind: Indices, package: npt.NDArray[np.str_]) -> tuple[Floats, Floats]:
-    """Share of each track's neighbours that are of its kind, and of all tracks of other packages; NaN for none."""
+    """Share of each track's neighbours that are of its kind, and of all tracks of other packages.
+
+    NaN where other packages have none of its kind: nothing could be found.
+    """
     found = near >= 0
     same = ratio(((kind[near] == kind[:, np.newaxis]) & found).sum(axis=1), found.sum(axis=1))
     _, of_package, in_package = np.unique(package, return_inverse=True, return_counts=True)
@@ -126,4 +130,4 @@ def _same(near: Indices, kind: Indices, package: npt.NDArray[np.str_]) -> tuple[
     together = np.zeros((len(in_package), len(with_kind)))
     np.add.at(together, (of_package, of_kind), 1)
     alike = with_kind[of_kind] - together[of_package, of_kind]
-    return same, ratio(alike, (len(kind) - in_package[of_package]).astype(np.float64))
+    return np.where(alike > 0, same, np.nan), ratio(alike, (len(kind) - in_package[of_package]).astype(np.float64))

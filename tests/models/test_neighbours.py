@@ -44,12 +44,12 @@ def test_as_one_would_find_them_one_by_one(count, packages, seed):
         others = [i for i in range(count) if package[i] != package[place]]
         found = sorted(others, key=lambda i: -cosine(vectors[place], vectors[i]))[:NEIGHBOURS]
         assert near[place].tolist() == found + [-1] * (NEIGHBOURS - len(found))
-        if found:
+        if any(truth[i] == truth[place] for i in others):
             same_category.append(np.mean([truth[i] == truth[place] for i in found]))
             category_chance.append(np.mean([truth[i] == truth[place] for i in others]))
-            if types[place] != NO_TYPE:
-                same_type.append(np.mean([types[i] == types[place] for i in found]))
-                type_chance.append(np.mean([types[i] == types[place] for i in others]))
+        if types[place] != NO_TYPE and any(types[i] == types[place] for i in others):
+            same_type.append(np.mean([types[i] == types[place] for i in found]))
+            type_chance.append(np.mean([types[i] == types[place] for i in others]))
     figures = neighbour_figures(embeddings, tracks_of(truth, types, package))
     for name, same, chance in (("category", same_category, category_chance),
                                ("functional_type", same_type, type_chance)):  # fmt: skip
