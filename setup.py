@@ -66,6 +66,7 @@ setup(
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
+            "earmark-write-model-card = pipelines.write_model_card:main",
         ]
     },
 )
