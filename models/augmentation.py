@@ -115,11 +115,15 @@ class MixLabel:
         Categories that are heard.
     takes_type_of
         0 or 1: the clip whose functional type is that of the mix; None when it has none or both are as loud.
+    lead_db
+        How far the category that decides, speech before music before functional sound, lies above the other one, in
+        decibels; None for two clips of one category.
     """
 
     category: str | None
     presence: frozenset[str]
     takes_type_of: int | None = None
+    lead_db: float | None = None
 
 
 def mix_label(first: str, second: str, ratio_db: float) -> MixLabel:
@@ -146,11 +150,11 @@ def mix_label(first: str, second: str, ratio_db: float) -> MixLabel:
     if lead_db > 25:
         presence.discard(other)
     if lead_db >= (-3 if leading == SPEECH else -1):
-        return MixLabel(leading, frozenset(presence))
+        return MixLabel(leading, frozenset(presence), lead_db=lead_db)
     # Too faint to be what the track is about, yet far from absent: only beyond these is it the other one.
     if lead_db <= (-16 if leading == SPEECH else -22):
-        return MixLabel(other, frozenset(presence), int(not swapped) if other == FUNCTIONAL else None)
-    return MixLabel(UNDECIDED, frozenset(presence))
+        return MixLabel(other, frozenset(presence), int(not swapped) if other == FUNCTIONAL else None, lead_db)
+    return MixLabel(UNDECIDED, frozenset(presence), lead_db=lead_db)
 
 
 def mixed(first: Samples, second: Samples, ratio_db: float) -> Samples:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from models.errors import UserError
 from models.front_end import FrontEnd
 from models.network import EarmarkNetwork, NetworkShape
-from models.taxonomy import CATEGORIES, MUSIC, SPEECH
+from models.taxonomy import CATEGORIES, FUNCTIONAL, MUSIC, SPEECH
 from models.training_checkpoint import STEPS_BETWEEN, History, TrainingCheckpoint
 from models.training_config import TrainingConfig
 from models.training_pool import Arrays
@@ -218,7 +218,9 @@ def train(
     begun = time.monotonic()
     for number in range(first, config.all_steps):
         index = np.sort(next(order))
-        batch = {name: tf.constant(array[index]) for name, array in pool.items()}
+        chosen = {name: array[index] for name, array in pool.items()}
+        chosen["category"] = taught_category(chosen, config, number)
+        batch = {name: tf.constant(array) for name, array in chosen.items()}
         rate = tf.constant(learning_rate(config, number), tf.float32)
         losses = step(batch, tf.constant(number, tf.float32), rate, tf.constant(weights_in_doubt(config, number)))
         gathered.append({name: float(loss) for name, loss in losses.items()})
@@ -252,6 +254,18 @@ def weights_in_doubt(config: TrainingConfig, step: int) -> npt.NDArray[np.float3
         for category, share in ((MUSIC, config.polish.music_in_doubt), (SPEECH, config.polish.speech_in_doubt)):
             weights[CATEGORIES.index(category)] = share / (1 - share)
     return weights
+
+
+def taught_category(batch: Arrays, config: TrainingConfig, step: int) -> npt.NDArray[np.int8]:
+    """The category of each window, shape (n,), -1 where one may argue; the second course argues less about music."""
+    category = np.array(batch["category"])
+    if step < config.steps or "lead_db" not in batch:
+        return category
+    music_over_sound = (batch["presence"] == [name in (MUSIC, FUNCTIONAL) for name in CATEGORIES]).all(axis=1)
+    # A comparison with NaN, which stands where nothing was mixed, is false.
+    loud = batch["lead_db"] >= config.polish.music_from_db
+    category[(category < 0) & music_over_sound & loud] = CATEGORIES.index(MUSIC)
+    return category
 
 
 def _order(count: int, config: TrainingConfig) -> Any:

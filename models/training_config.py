@@ -78,6 +78,9 @@ class PolishConfig(_Strict):
         Steps after those of the first course; 0 leaves the second one out.
     learning_rate
         Its peak.
+    music_from_db
+        Music that lies this far above other sound, in decibels, or further, is taught to be music. Below the -1 dB of
+        the first course, so that the bound that the network learns lies on the safe side of music as loud as the rain.
     music_in_doubt, speech_in_doubt
         Target of music, or of speech, in a window that may be that or functional. Above 0.5, so that music which is
         hardly louder than the rain is called music while the doubt about it stays: called functional, it would cost a
@@ -86,6 +89,7 @@ class PolishConfig(_Strict):
 
     steps: int = pydantic.Field(default=2000, ge=0)
     learning_rate: float = pydantic.Field(default=8e-4, gt=0)
+    music_from_db: float = pydantic.Field(default=-6.0, ge=-20, le=0)
     music_in_doubt: float = pydantic.Field(default=0.6, ge=0.5, lt=1)
     speech_in_doubt: float = pydantic.Field(default=0.55, ge=0.5, lt=1)
 

@@ -49,6 +49,8 @@ class TrainingWindow:
         Index in ``FUNCTIONAL_TYPES``, or -1 when unknown or not functional.
     presence
         Whether each category is heard, shape (3,).
+    lead_db
+        Of a mix of two categories, how far the one that decides lies above the other, in decibels; else NaN.
     """
 
     samples: npt.NDArray[np.int16]
@@ -56,6 +58,7 @@ class TrainingWindow:
     category: int
     functional_type: int
     presence: npt.NDArray[np.bool_]
+    lead_db: float = float("nan")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -303,4 +306,5 @@ def _finished(
         category=-1 if label.category is None else CATEGORIES.index(label.category),
         functional_type=-1 if functional_type is None else FUNCTIONAL_TYPES.index(functional_type),
         presence=np.array([category in label.presence for category in CATEGORIES]),
+        lead_db=float("nan") if label.lead_db is None else label.lead_db,
     )

@@ -40,6 +40,8 @@ from models.training_report import (
 _LOG = logging.getLogger(__name__)
 #: How much a track under 5 s counts in the calibration: catalogs hold few, and they are harder.
 _SHORT_TRACK_WEIGHT = 0.25
+#: Changes when a pool holds other arrays.
+_POOL_FORMAT = 2
 
 
 def train_model(
@@ -136,6 +138,6 @@ def _calibrated(
 
 
 def _pool_key(data_sha256: str, config: TrainingConfig, front_end: FrontEnd, teacher: Teacher | None) -> str:
-    parts = [data_sha256, config.pool.model_dump(), config.seed, settings_record(front_end)]
+    parts = [_POOL_FORMAT, data_sha256, config.pool.model_dump(), config.seed, settings_record(front_end)]
     parts.append(teacher.sha256 if teacher else None)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -70,6 +70,7 @@ def _draw(chunk: range) -> Arrays:
         "category": np.array([w.category for w in windows], np.int8),
         "functional_type": np.array([w.functional_type for w in windows], np.int8),
         "presence": np.stack([w.presence for w in windows]),
+        "lead_db": np.array([w.lead_db for w in windows], np.float16),
     }
 
 
@@ -110,8 +111,8 @@ def build_pool(
     -------
     dict
         ``log_mel`` (n, frames, mel_bands) float16, ``valid_frames`` (n,), ``category`` (n,), ``functional_type`` (n,),
-        ``presence`` (n, 3), and with a teacher ``embedding`` (n, 5, 1024) and ``scores`` (n, 5, 521), both float16, and
-        ``segment_valid`` (n, 5).
+        ``presence`` (n, 3), ``lead_db`` (n,), and with a teacher ``embedding`` (n, 5, 1024) and ``scores``
+        (n, 5, 521), both float16, and ``segment_valid`` (n, 5).
     """
     if not (folder / "complete.json").is_file():
         _fill_pool(folder, task, front_end, teacher, processes)
@@ -132,6 +133,7 @@ def _fill_pool(
         "category": (np.int8, ()),
         "functional_type": (np.int8, ()),
         "presence": (np.bool_, (3,)),
+        "lead_db": (np.float16, ()),
     }
     if teacher is not None:
         shapes |= {"embedding": (np.float16, (_SEGMENTS, 1024)), "scores": (np.float16, (_SEGMENTS, 521))}
@@ -147,7 +149,7 @@ def _fill_pool(
         place = slice(position, position + len(waveform))
         pictures, frames = picture(tf.constant(waveform), tf.constant(chunk["valid_samples"]))
         pool["log_mel"][place], pool["valid_frames"][place] = pictures.numpy(), frames.numpy()
-        for name in ("category", "functional_type", "presence"):
+        for name in ("category", "functional_type", "presence", "lead_db"):
             pool[name][place] = chunk[name]
         if teacher is not None:
             heard = np.maximum(chunk["valid_samples"], 1)

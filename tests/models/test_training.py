@@ -8,7 +8,15 @@ import pytest
 import tensorflow as tf
 
 from models.front_end import FrontEnd
-from models.training import label_losses, learning_rate, spec_masks, teacher_losses, train, weights_in_doubt
+from models.training import (
+    label_losses,
+    learning_rate,
+    spec_masks,
+    taught_category,
+    teacher_losses,
+    train,
+    weights_in_doubt,
+)
 from models.training_checkpoint import TrainingCheckpoint
 from models.training_config import LossWeights, PolishConfig, PoolConfig, TrainingConfig, read_training_config
 
@@ -43,6 +51,17 @@ def test_the_second_course_warms_up_anew_and_leans():
     assert rates[-1] < 1e-5
     np.testing.assert_array_equal(weights_in_doubt(config, 99), [1, 1, 1])
     np.testing.assert_allclose(weights_in_doubt(config, 100), [1.5, 1, 1])
+
+
+def test_in_the_second_course_music_is_music_further_down():
+    windows = {
+        "category": np.array([-1, -1, -1, -1, 1, -1], np.int8),
+        "presence": np.array([[1, 1, 0]] * 3 + [[1, 1, 1], [1, 1, 0], [0, 1, 1]], bool),
+        "lead_db": np.array([-4, -12, np.nan, -2, -3, -2], np.float16),
+    }
+    config = TrainingConfig(steps=10, polish=PolishConfig(music_from_db=-5))
+    assert taught_category(windows, config, 9).tolist() == [-1, -1, -1, -1, 1, -1]
+    assert taught_category(windows, config, 10).tolist() == [0, -1, -1, -1, 1, -1]
 
 
 def test_doubt_leans_as_far_as_it_is_told():

@@ -97,6 +97,16 @@ def test_mixes_hear_both():
     assert {int(drawn.window(index).presence.sum()) for index in range(30)} == {1, 2}
 
 
+def test_a_mix_of_two_categories_says_how_far_the_deciding_one_leads():
+    drawn = source(mixed_share=1.0, shares=only(music_recording=1.0))
+    for index in range(30):
+        window = drawn.window(index)
+        mixed = window.presence.sum() == 2
+        assert np.isfinite(window.lead_db) or not mixed
+        if window.category == CATEGORIES.index("music") and mixed and not window.presence[CATEGORIES.index("speech")]:
+            assert window.lead_db >= -1
+
+
 def test_teacher_patches_that_lie_in_the_audio():
     valid = teacher_segments(np.array([80_000, 1600, 15_600, 30_960, 30_959], np.int32))
     assert valid.sum(axis=1).tolist() == [5, 1, 1, 2, 1]
