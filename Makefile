@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote clean
+.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
@@ -60,6 +60,10 @@ promote: $(VENV)/.run
 # MANIFEST: the CSV of a labelled corpus. Harder audio out of its dev split, for pipelines.evaluate_classifier.
 evaluation-set: $(VENV)/.test
 	$(BIN)/python -m pipelines.build_evaluation_set --manifest $(MANIFEST) --split dev --output $(OUT)/evaluation-set
+
+# TABLES: the output folder of runs, by default that of `make run`; STREAMS: a glob of Parquet files (may be left out).
+warehouse: $(VENV)/.run
+	$(BIN)/python -m pipelines.build_warehouse --tables $(or $(TABLES),$(OUT)) --database $(OUT)/earmark.duckdb $(if $(STREAMS),--streams '$(STREAMS)')
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
