@@ -38,7 +38,7 @@ def write_track_search(connection: duckdb.DuckDBPyConnection, folder: Path) -> i
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = ", ".join(f'"{name}"' for name in TRACK_SEARCH.names)
-    result = connection.execute(f"SELECT {names} FROM track_search ORDER BY track_id")  # noqa: S608 - our own names
+    result = connection.sql(f"SELECT {names} FROM track_search ORDER BY track_id")  # noqa: S608 - our own names
     reader = result.to_arrow_reader(_ROWS_PER_GROUP)
     building = folder / f".{FILE_NAME}.building"
     rows = 0
