@@ -93,7 +93,8 @@ def test_a_second_run_date_brings_history_and_drift(tables, tmp_path):
     assert changed == [(sum(a["category"] != b["category"] for a, b in zip(before, after, strict=True)),)]
     assert changed != [(0,)]
     (drift,) = ask(
-        database, "SELECT sum(tracks_before), sum(tracks_after), sum(share_before), sum(share_after) FROM category_drift"
+        database,
+        "SELECT sum(tracks_before), sum(tracks_after), sum(share_before), sum(share_after) FROM category_drift",
     )
     assert drift == (12, 12, pytest.approx(1), pytest.approx(1))
 
@@ -128,7 +129,7 @@ def test_runs_without_rows_give_empty_tables_and_views(tmp_path):
 
 def test_hostile_titles_and_folders_are_only_text(tmp_path):
     hostile = """'); DROP TABLE track_labels; --" {x} $1 \\ *[a-z]?"""
-    folder = tmp_path / "o'ut [1]* ; -- \"x\""
+    folder = tmp_path / 'o\'ut [1]* ; -- "x"'
     folder.mkdir()
     generated = generate_run("run-1")
     generated.tables["track_labels"][0]["title"] = hostile
