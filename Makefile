@@ -80,7 +80,7 @@ $(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
 
 $(VENV)/.test: $(VENV)/.run
 	@echo 'Installing the test tools ...'
-	@$(PIP) -e '.[train,corpus,dev]'
+	@$(PIP) -e '.[train,corpus,search,dev]'
 	@touch $@
 
 $(VENV)/.test-gcs: $(VENV)/.test

@@ -44,6 +44,8 @@ setup(
         "aws": ["apache-beam[aws]>=2.77,<2.80"],
         # pipelines.train_classifier: tensorflow-io's SpecAugment masks.
         "train": ["tensorflow-io==0.37.1"],
+        # pipelines.build_warehouse --ann_index.
+        "search": ["voyager>=2.1,<3"],
         # pipelines.build_corpus: Debian's copyright files.
         "corpus": ["debian-inspector>=31.1,<32"],
         "dev": [

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from models.errors import UserError
+from transforms.ann_index import write_ann_index
 from transforms.published_runs import PublishedRun, open_checked
 from transforms.streams_parquet import STREAMS, read_streams
 from transforms.table_schemas import TABLES
@@ -138,6 +139,7 @@ class Warehouse:
         runs: Sequence[PublishedRun],
         stream_files: Sequence[str] = (),
         search_output: Path | None = None,
+        ann_index: Path | None = None,
     ) -> WarehouseCounts:
         """Make the new file and put it in the place of the old one.
 
@@ -151,6 +153,8 @@ class Warehouse:
             From :func:`transforms.streams_parquet.find_stream_files`.
         search_output
             A folder for ``track_search.parquet``, when one is wanted.
+        ann_index
+            A file for the index of :func:`transforms.ann_index.write_ann_index`, when one is wanted.
 
         Raises
         ------
@@ -178,6 +182,8 @@ class Warehouse:
             connection.execute("CHECKPOINT")
             if search_output is not None:
                 write_track_search(connection, search_output)
+            if ann_index is not None:
+                write_ann_index(connection, ann_index)
         self._replace(path)
         return counts
 

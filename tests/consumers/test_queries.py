@@ -4,8 +4,12 @@ import csv
 import re
 
 import duckdb
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from voyager import Index
 
+from pipelines.build_warehouse import run
 from tests.sample_run import SAMPLE
 from transforms.warehouse_views import SQL_FOLDER, VIEWS, read_sql
 
@@ -109,3 +113,14 @@ def test_the_review_queue_and_the_coverage_of_the_sample(connection):
     assert [row[0] for row in coverage] == ["Licensor A", "Licensor B", "Licensor C", "Licensor D"]
     assert all(0 < share <= 1 for *_, share in coverage)
     assert any(missing for _, missing, _ in coverage)
+
+
+def test_the_index_file_agrees_with_the_exact_query(connection, warehouse, sample_output, tmp_path):
+    flags = ["--tables", sample_output, "--database", tmp_path / "w.duckdb", "--ann_index", tmp_path / "tracks.voy"]
+    assert run([str(flag) for flag in flags]) == 0
+    (vector,) = connection.execute("SELECT embedding FROM track_search WHERE track_id = 'trk_0030'").fetchone()
+    numbers, _ = Index.load(str(tmp_path / "tracks.voy")).query(np.array(vector, np.float32), k=2)
+    named = pq.read_table(tmp_path / "tracks.voy.tracks.parquet").to_pylist()
+    tracks = [[row["track_id"] for row in named if row["index_id"] == number] for number in numbers]
+    assert tracks[0] == ["trk_0030", "trk_0033", "trk_0034", "trk_0036", "trk_0037"]
+    assert tracks[1] == ["trk_0038"]

@@ -209,3 +209,9 @@ def test_streams_that_are_no_files(refused, tmp_path):
 def test_a_search_output_that_is_a_file(refused, tmp_path):
     (tmp_path / "file").touch()
     assert "is a file" in refused("--search_output", tmp_path / "file")
+
+
+def test_an_index_that_cannot_be_written(refused, tmp_path, monkeypatch):
+    assert "is a folder" in refused("--ann_index", tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "needs voyager; run pip install" in refused("--ann_index", tmp_path / "tracks.voy")
