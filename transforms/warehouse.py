@@ -165,13 +165,13 @@ class Warehouse:
         with duckdb.connect(str(path), config={"storage_compatibility_version": _STORAGE_VERSION}) as connection:
             for name, schema in {**TABLES, "published_runs": PUBLISHED_RUNS, "streams": STREAMS}.items():
                 create_table(connection, name, schema)
+            for batch in read_streams(stream_files):
+                insert(connection, "streams", STREAMS, [batch])
             for run in runs:
                 for file in run.files:
                     with open_checked(file, tables, run) as handle, pq.ParquetFile(handle) as parquet:
                         insert(connection, file.table, TABLES[file.table], fitted_batches(parquet, file))
             insert(connection, "published_runs", PUBLISHED_RUNS, [runs_batch(runs)])
-            for batch in read_streams(stream_files):
-                insert(connection, "streams", STREAMS, [batch])
             refuse_mixed_models(connection, tables)
             for view in read_views():
                 connection.execute(view.statement)
