@@ -74,6 +74,7 @@ setup(
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
+            "earmark-write-model-card = pipelines.write_model_card:main",
         ]
     },
 )
