@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures clean
+.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
@@ -109,6 +109,10 @@ $(OUT)/coverage/coverage.json: $(MANIFEST) $(MODEL)/training_report.json | $(VEN
 $(OUT)/benchmarks/serving_speed.json: $(MODEL)/training_report.json | $(VENV)/.test
 	$(BIN)/python benchmarks/serving_speed.py --model $(MODEL) --output $(@D)
 
+# TABLES: the output folder of runs, by default that of `make run`; STREAMS: a glob of Parquet files (may be left out).
+warehouse: $(VENV)/.run
+	$(BIN)/python -m pipelines.build_warehouse --tables $(or $(TABLES),$(OUT)) --database $(OUT)/earmark.duckdb $(if $(STREAMS),--streams '$(STREAMS)')
+
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
@@ -124,7 +128,7 @@ $(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
 
 $(VENV)/.test: $(VENV)/.run
 	@echo 'Installing the test tools ...'
-	@$(PIP) -e '.[train,corpus,dev]'
+	@$(PIP) -e '.[train,corpus,search,dev]'
 	@touch $@
 
 $(VENV)/.test-gcs: $(VENV)/.test

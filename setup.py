@@ -9,11 +9,16 @@ setup(
     long_description="See README.md.",
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
-    packages=find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
+    packages=[
+        *find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
+        "sql",
+    ],
     package_data={
         "models": ["weights/**/*", "py.typed"],
         "transforms": ["templates/*", "py.typed"],
         "pipelines": ["py.typed"],
+        # No Python: the views that pipelines.build_warehouse puts into a warehouse.
+        "sql": ["*.sql", "examples/*.sql", "bigquery/*.sql"],
     },
     install_requires=[
         "apache-beam>=2.77,<2.80",
@@ -39,6 +44,8 @@ setup(
         "aws": ["apache-beam[aws]>=2.77,<2.80"],
         # pipelines.train_classifier: tensorflow-io's SpecAugment masks.
         "train": ["tensorflow-io==0.37.1"],
+        # pipelines.build_warehouse --ann_index.
+        "search": ["voyager>=2.1,<3"],
         # pipelines.build_corpus: Debian's copyright files.
         "corpus": ["debian-inspector>=31.1,<32"],
         "dev": [
@@ -66,6 +73,7 @@ setup(
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
+            "earmark-build-warehouse = pipelines.build_warehouse:main",
             "earmark-write-model-card = pipelines.write_model_card:main",
         ]
     },

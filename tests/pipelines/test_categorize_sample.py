@@ -17,17 +17,8 @@ from models.decision import FLAGS
 from models.litert_form import LITERT_SUFFIX
 from models.saved_model import shipped_model_folder
 from models.taxonomy import FUNCTIONAL_TYPES
-from pipelines.categorize_tracks import run
+from tests.sample_run import RUN_DATE, SAMPLE, job
 from transforms.table_schemas import TABLES
-
-SAMPLE = pathlib.Path(__file__).parents[2] / "sample"
-CONFIG = SAMPLE.parent / "configs" / "sample.yaml"
-RUN_DATE = "2026-01-31"
-
-
-def job(catalog, output, *flags) -> int:
-    argv = ["--catalog", catalog, "--audio_root", SAMPLE, "--output", output, "--run_date", RUN_DATE]
-    return run([str(argument) for argument in (*argv, "--config", CONFIG, *flags)])
 
 
 def rows(output: pathlib.Path, table: str) -> list[dict]:
@@ -43,10 +34,8 @@ def digests(output: pathlib.Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory) -> pathlib.Path:
-    output = tmp_path_factory.mktemp("sample") / "out"
-    assert job(SAMPLE / "catalog.jsonl", output) == 0
-    return output
+def published(sample_output) -> pathlib.Path:
+    return sample_output
 
 
 @pytest.fixture(scope="module")

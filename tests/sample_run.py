@@ -1,0 +1,29 @@
+"""The main job on the sample shard, for every test that needs its real tables."""
+
+import fcntl
+import os
+import pathlib
+
+SAMPLE = pathlib.Path(__file__).parents[1] / "sample"
+CONFIG = SAMPLE.parent / "configs" / "sample.yaml"
+RUN_DATE = "2026-01-31"
+
+
+def job(catalog, output, *flags) -> int:
+    from pipelines.categorize_tracks import run  # imports Beam
+
+    argv = ["--catalog", catalog, "--audio_root", SAMPLE, "--output", output, "--run_date", RUN_DATE]
+    return run([str(argument) for argument in (*argv, "--config", CONFIG, *flags)])
+
+
+def labelled_once(base_folder: pathlib.Path) -> pathlib.Path:
+    """The output folder of the sample shard, labelled by the first that asks, in whichever process of pytest-xdist."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base_folder = base_folder.parent
+    output = base_folder / "sample-shard" / "out"
+    output.parent.mkdir(exist_ok=True)
+    with (output.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not list(output.glob("runs/*/_SUCCESS")):
+            assert job(SAMPLE / "catalog.jsonl", output) == 0
+    return output
