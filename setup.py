@@ -1,4 +1,4 @@
-"""Packaging: the three packages with the shipped model inside, one console script per job."""
+"""Packaging: the three packages with the shipped model inside, the policies beside them, one console script per job."""
 
 from setuptools import find_packages, setup
 
@@ -9,11 +9,15 @@ setup(
     long_description="See README.md.",
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
-    packages=find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
+    packages=[
+        *find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
+        "configs.policies",  # no code: the policies that ship, found beside models/ wherever that is installed
+    ],
     package_data={
         "models": ["weights/**/*", "py.typed"],
         "transforms": ["templates/*", "py.typed"],
         "pipelines": ["py.typed"],
+        "configs.policies": ["*.yaml"],
     },
     install_requires=[
         "apache-beam>=2.77,<2.80",
