@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models import augmentation, synthesis
+from models import augmentation, synthesis, synthetic_music
 from models.labels_of_corpus import Recording
 from models.synthesis import Samples
 from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES, MUSIC, SPEECH
@@ -166,11 +166,11 @@ class WindowSource:
             samples = makers[int(rng.integers(len(makers)))](rng, count)
             clip = Clip(samples, FUNCTIONAL, functional_type)
         elif kind == "music_synthetic":
-            makers = (synthesis.melody, synthesis.drone, synthesis.drums, synthesis.held_chord)
+            makers = (synthetic_music.melody, synthetic_music.drone, synthetic_music.drums, synthetic_music.held_chord)
             clip = Clip(makers[int(rng.choice(4, p=[0.4, 0.2, 0.27, 0.13]))](rng, count), MUSIC)
         elif kind == "bowls":
             # Nobody can tell from the sound alone whether it is a piece of music.
-            clip = Clip(synthesis.bowls(rng, count), augmentation.UNDECIDED, argued=(MUSIC, FUNCTIONAL))
+            clip = Clip(synthetic_music.bowls(rng, count), augmentation.UNDECIDED, argued=(MUSIC, FUNCTIONAL))
         elif kind == "cafe_talk":
             # Two or three people at the next table: not speech that somebody published, and not a mere bed either.
             talkers = [self._talk(rng, count) for _ in range(int(rng.integers(2, 4)))]
@@ -184,9 +184,9 @@ class WindowSource:
             samples = augmentation.mixed(augmentation.loudspeaker(rng, music), room, rng.uniform(-8, 3))
             clip = Clip(samples, augmentation.UNDECIDED, argued=(MUSIC, FUNCTIONAL))
         elif kind == "music_stretched":
-            clip = Clip(synthesis.stretched(rng, self._piece(rng, MUSIC, None, WINDOW_SAMPLES), count), MUSIC)
+            clip = Clip(synthetic_music.stretched(rng, self._piece(rng, MUSIC, None, WINDOW_SAMPLES), count), MUSIC)
         elif kind == "sung_voice":
-            clip = Clip(synthesis.sung_voice(rng, self._piece(rng, SPEECH, None, WINDOW_SAMPLES), count), MUSIC)
+            clip = Clip(synthetic_music.sung_voice(rng, self._piece(rng, SPEECH, None, WINDOW_SAMPLES), count), MUSIC)
         elif kind == "babble":
             clip = Clip(self._crowd(rng, count), FUNCTIONAL, "ambience")
         elif kind == "speech_recording":

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import synthesis
+from models import synthesis, synthetic_music
 
 COUNT = 32_000
 VOICE = synthesis.levelled(np.random.default_rng(5).standard_normal(24_000) * np.hanning(24_000))
@@ -21,17 +21,17 @@ MAKERS = {
     "aircraft": lambda rng: synthesis.aircraft(rng, COUNT),
     "crackle": lambda rng: synthesis.crackle(rng, COUNT),
     "clatter": lambda rng: synthesis.clatter(rng, COUNT),
-    "held_chord": lambda rng: synthesis.held_chord(rng, COUNT),
-    "bowls": lambda rng: synthesis.bowls(rng, COUNT),
+    "held_chord": lambda rng: synthetic_music.held_chord(rng, COUNT),
+    "bowls": lambda rng: synthetic_music.bowls(rng, COUNT),
     "drops": lambda rng: synthesis.drops(rng, COUNT),
     "insects": lambda rng: synthesis.insects(rng, COUNT),
     "taps": lambda rng: synthesis.taps(rng, COUNT),
-    "melody": lambda rng: synthesis.melody(rng, COUNT),
-    "drums": lambda rng: synthesis.drums(rng, COUNT),
-    "drone": lambda rng: synthesis.drone(rng, COUNT),
-    "sung_voice": lambda rng: synthesis.sung_voice(rng, VOICE, COUNT),
+    "melody": lambda rng: synthetic_music.melody(rng, COUNT),
+    "drums": lambda rng: synthetic_music.drums(rng, COUNT),
+    "drone": lambda rng: synthetic_music.drone(rng, COUNT),
+    "sung_voice": lambda rng: synthetic_music.sung_voice(rng, VOICE, COUNT),
     "granulated": lambda rng: synthesis.granulated(rng, VOICE, COUNT),
-    "stretched": lambda rng: synthesis.stretched(rng, VOICE, COUNT),
+    "stretched": lambda rng: synthetic_music.stretched(rng, VOICE, COUNT),
     "babble": lambda rng: synthesis.babble(rng, [VOICE, VOICE[:9000]], COUNT),
 }
 
@@ -59,14 +59,14 @@ def test_noise_has_the_slope_it_was_asked_for(slope_db):
 @pytest.mark.parametrize("length", [1, 800, 5000, 200_000])
 def test_clips_of_any_length_become_beds(length):
     clip = generator().standard_normal(length).astype(np.float32)
-    for made in (synthesis.granulated(generator(), clip, COUNT), synthesis.stretched(generator(), clip, COUNT)):
+    for made in (synthesis.granulated(generator(), clip, COUNT), synthetic_music.stretched(generator(), clip, COUNT)):
         assert made.shape == (COUNT,)
         assert np.isfinite(made).all()
 
 
 @pytest.mark.parametrize("length", [1600, 5000, 80_000])
 def test_speech_of_any_length_sings(length):
-    sung = synthesis.sung_voice(generator(), generator().standard_normal(length).astype(np.float32), COUNT)
+    sung = synthetic_music.sung_voice(generator(), generator().standard_normal(length).astype(np.float32), COUNT)
     assert sung.shape == (COUNT,)
     assert np.isfinite(sung).all()
 
@@ -77,7 +77,7 @@ def test_silence_stays_silence():
 
 def test_a_held_chord_has_pitches_that_are_no_octaves_of_each_other():
     for seed in range(8):
-        power = np.abs(np.fft.rfft(synthesis.held_chord(generator(seed), 80_000) * np.hanning(80_000))) ** 2
+        power = np.abs(np.fft.rfft(synthetic_music.held_chord(generator(seed), 80_000) * np.hanning(80_000))) ** 2
         loudest_hz = np.argsort(power)[-40:] / 5
         ratios = np.log2(loudest_hz / loudest_hz.max()) % 1
         assert np.minimum(ratios, 1 - ratios).max() > 0.05

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from models import synthesis
+from models import synthesis, synthetic_music
 
 SOUNDS = {
-    ("music", "pop"): lambda rng: synthesis.melody(rng, 96_000),
+    ("music", "pop"): lambda rng: synthetic_music.melody(rng, 96_000),
     ("functional", "noise"): lambda rng: synthesis.moving_noise(rng, 96_000),
     ("functional", "sfx"): lambda rng: synthesis.taps(rng, 20_000),
-    ("speech", "prompt"): lambda rng: synthesis.sung_voice(rng, synthesis.drops(rng, 30_000), 32_000),
+    ("speech", "prompt"): lambda rng: synthetic_music.sung_voice(rng, synthesis.drops(rng, 30_000), 32_000),
     ("functional", "silence"): lambda rng: np.zeros(32_000, np.float32),
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import synthesis
+from models import synthesis, synthetic_music
 
 RATE_HZ = 16_000
 
@@ -82,7 +82,7 @@ packages:
 
 def song(seconds: float = 4.0, seed: int = 1) -> np.ndarray:
     """A melody, float32 at 16 kHz."""
-    return synthesis.melody(np.random.default_rng(seed), round(seconds * RATE_HZ))
+    return synthetic_music.melody(np.random.default_rng(seed), round(seconds * RATE_HZ))
 
 
 def noise(seconds: float, seed: int) -> np.ndarray:
