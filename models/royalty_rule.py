@@ -103,12 +103,12 @@ def _pending(facts: RoyaltyFacts, others: ReleaseContext, policy: RoyaltyPolicy)
             f"{policy.service} holds this track's royalties until a person has listened to it: its label is in doubt."
         )
         return Treatment(PENDING_REVIEW, False, reason, 0.0, None)
-    weight, reason = 1.0, None
-    if policy.review_treatment == "as_labelled":
-        weight, reason = _payment(facts, _class(facts, others, policy), policy)
-        if reason is not None:
-            reason += " The label is in doubt; a person will listen to the track."
-    return Treatment(PENDING_REVIEW, reason is None, reason, weight, None)
+    if policy.review_treatment == "pay_as_music":
+        return Treatment(PENDING_REVIEW, True, None, 1.0, None)
+    weight, why = _payment(facts, _class(facts, others, policy), policy)
+    if why is not None:
+        why += " The label is in doubt; a person will listen to the track."
+    return Treatment(PENDING_REVIEW, why is None, why, weight, None)
 
 
 def _class(facts: RoyaltyFacts, others: ReleaseContext, policy: RoyaltyPolicy) -> str:
