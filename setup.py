@@ -69,6 +69,7 @@ setup(
             "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
+            "earmark-preview-payout = pipelines.preview_payout:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
         ]
     },
