@@ -80,9 +80,7 @@ def run(argv: Sequence[str] | None = None) -> int:
                 f"Streams in 12 months are those from {streams.first_month} on; earlier ones are not in the files."
             )
     if unlabelled:
-        notes.append(
-            f"{unlabelled:,} tracks with streams have no label; they are paid as music: unlabelled_tracks.parquet."
-        )
+        notes.append(f"Streamed tracks without a label, paid as music: {unlabelled:,}, in unlabelled_tracks.parquet.")
     for payout in payouts:
         if arguments.pool is not None and not any(cell.weighted_units for cell in payout.cells):
             notes.append(
