@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote clean
+.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -58,8 +58,56 @@ promote: $(VENV)/.run
 	$(BIN)/python -m pipelines.promote_model --model $(MODEL) $(EVALUATION:%=--evaluation %) $(if $(AGAINST),--against $(AGAINST))
 
 # MANIFEST: the CSV of a labelled corpus. Harder audio out of its dev split, for pipelines.evaluate_classifier.
-evaluation-set: $(VENV)/.test
-	$(BIN)/python -m pipelines.build_evaluation_set --manifest $(MANIFEST) --split dev --output $(OUT)/evaluation-set
+evaluation-set: $(OUT)/evaluation-set/manifest.csv
+
+# From MANIFEST (and TEACHER) to the promoted folder OUT/model with its card. It is compared with the model that ships;
+# with AGAINST=none it only has to meet the floors. What is there is not made again; a training goes on where it was.
+# MODEL is for another model than the trained one, BASELINE for one to compare with, TRAINING for settings.
+MODEL    ?= $(OUT)/model
+BASELINE ?= $(if $(TEACHER),$(OUT)/baseline)
+TRAINING ?= configs/training.yaml
+MEASURED  = $(OUT)/dev/evaluation.json $(OUT)/hard/evaluation.json
+AGAINST_MEASURED = $(if $(AGAINST),,$(OUT)/shipped-dev/evaluation.json $(OUT)/shipped-hard/evaluation.json)
+EVALUATE  = $(BIN)/python -m pipelines.evaluate_classifier --output $(@D)
+CARD      = $(BIN)/python -m pipelines.write_model_card --model $(MODEL) $(MEASURED:%=--evaluation %)
+
+model: $(MODEL)/model_card.md
+
+# MANIFEST, MODEL, and BASELINE where there is one: every figure of the model's card anew, and the card from them.
+figures: $(MEASURED) $(OUT)/coverage/coverage.json $(OUT)/benchmarks/serving_speed.json
+	$(CARD) --coverage $(OUT)/coverage/coverage.json --speed $(OUT)/benchmarks/serving_speed.json --output $(OUT)/model_card.md
+
+$(OUT)/model/training_report.json: | $(VENV)/.test
+	$(BIN)/python -m pipelines.train_classifier --manifest $(MANIFEST) --output $(@D) --config $(TRAINING) $(if $(TEACHER),--teacher $(TEACHER) --baseline $(BASELINE))
+
+# A set that was cut off while it was built has no manifest yet.
+$(OUT)/evaluation-set/manifest.csv: $(MANIFEST) | $(VENV)/.test
+	rm -rf $(@D)
+	$(BIN)/python -m pipelines.build_evaluation_set --manifest $(MANIFEST) --split dev --output $(@D)
+
+$(OUT)/dev/evaluation.json: $(MANIFEST) $(MODEL)/training_report.json | $(VENV)/.test
+	$(EVALUATE) --manifest $(MANIFEST) --split dev --model $(MODEL) $(if $(BASELINE),--baseline $(BASELINE))
+
+$(OUT)/hard/evaluation.json: $(OUT)/evaluation-set/manifest.csv $(MODEL)/training_report.json
+	$(EVALUATE) --manifest $< --model $(MODEL) $(if $(BASELINE),--baseline $(BASELINE))
+
+$(OUT)/shipped-dev/evaluation.json: $(MANIFEST) | $(VENV)/.test
+	$(EVALUATE) --manifest $(MANIFEST) --split dev
+
+$(OUT)/shipped-hard/evaluation.json: $(OUT)/evaluation-set/manifest.csv
+	$(EVALUATE) --manifest $<
+
+$(MODEL)/promotion.json: $(MEASURED) $(AGAINST_MEASURED)
+	$(BIN)/python -m pipelines.promote_model --model $(MODEL) $(MEASURED:%=--evaluation %) $(patsubst %,--against %,$(or $(AGAINST),$(AGAINST_MEASURED)))
+
+$(MODEL)/model_card.md: $(MODEL)/promotion.json
+	$(CARD)
+
+$(OUT)/coverage/coverage.json: $(MANIFEST) $(MODEL)/training_report.json | $(VENV)/.test
+	$(BIN)/python benchmarks/coverage.py --manifest $(MANIFEST) --split dev --model $(MODEL) --output $(@D)
+
+$(OUT)/benchmarks/serving_speed.json: $(MODEL)/training_report.json | $(VENV)/.test
+	$(BIN)/python benchmarks/serving_speed.py --model $(MODEL) --output $(@D)
 
 clean:
 	rm -rf $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -71,6 +71,7 @@ setup(
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-preview-payout = pipelines.preview_payout:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
+            "earmark-write-model-card = pipelines.write_model_card:main",
         ]
     },
 )

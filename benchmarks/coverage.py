@@ -24,6 +24,7 @@ from models.adaptive_coverage import merge_summaries
 from models.decision import decide_audio
 from models.errors import UserError
 from models.labels_of_corpus import read_manifest
+from models.litert_form import choose_runtime, served_metadata
 from models.metrics import category_metrics
 from models.saved_model import check_model_folder, shipped_model_folder
 from models.taxonomy import CATEGORIES
@@ -82,7 +83,9 @@ def label_of(element: tuple, calibration: object, decision_settings: object) -> 
 def measure(paths: list[str], root: str, model: str, config: JobConfig) -> tuple[list[dict], dict[str, float]]:
     """Label all tracks under one setting: the labels in the order of ``paths``, and what it cost in seconds."""
     metadata = check_model_folder(model)
-    handler = EarmarkModelHandler(model, config.model.batch_windows, config.model.threads)
+    runtime = choose_runtime(config.model.runtime, metadata)
+    metadata = served_metadata(metadata, runtime)
+    handler = EarmarkModelHandler(model, config.model.batch_windows, config.model.threads, runtime)
     loaded = handler.load_model()  # held, so that the pipeline finds it
     before, began = _processor_s(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

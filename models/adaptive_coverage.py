@@ -14,9 +14,11 @@ from models.decision import AudioDecision, DecisionSettings, decide_audio
 from models.taxonomy import CATEGORIES
 from models.window_records import DecodeSummary, WindowPrediction
 
-#: Flags of a decision that more windows may clear, or had better confirm: a song may begin behind a long silence.
+#: Flags of a decision that more windows may clear, or had better confirm: a song may begin behind a long silence or
+#: tone.
 DOUBTS: Final = frozenset(
-    {"mixed_content", "mostly_silent", "music_heard", "silence_by_level", "tonal", "uncertain"}
+    {"mixed_content", "mostly_silent", "music_heard", "silence_by_level", "speech_heard", "tonal", "tone_by_signal",
+     "uncertain"}
 )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ import time
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from models.errors import UserError
 from models.front_end import FrontEnd
 from models.network import EarmarkNetwork, NetworkShape
+from models.taxonomy import CATEGORIES, MUSIC, SPEECH
 from models.training_checkpoint import STEPS_BETWEEN, History, TrainingCheckpoint
 from models.training_config import TrainingConfig
 from models.training_pool import Arrays
@@ -97,11 +99,18 @@ def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(values * mask) / tf.maximum(tf.reduce_sum(mask), 1.0)
 
 
-def label_losses(outputs: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], smoothing: float) -> dict[str, tf.Tensor]:
+def label_losses(
+    outputs: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], smoothing: float, in_doubt: tf.Tensor | None = None
+) -> dict[str, tf.Tensor]:
     """Losses of the three label heads.
 
-    A window without a category, which one may argue about, teaches that it is as likely each of what is heard in it: it
-    must come out in doubt, so that a person gets it. A window without a functional type does not count for the types.
+    A window without a category, which one may argue about, teaches that it may be any of what is heard in it: it must
+    come out in doubt, so that a person gets it. A window without a functional type does not count for the types.
+
+    Parameters
+    ----------
+    in_doubt
+        How much each category weighs in such a window, shape (3,); evenly by default.
     """
     presence = tf.cast(batch["presence"], tf.float32)
     losses = {}
@@ -111,8 +120,9 @@ def label_losses(outputs: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], smo
         wanted = wanted * (1 - smoothing) + smoothing / outputs[name].shape[1]
         counts = label >= 0
         if name == "category":
-            in_doubt = presence / tf.maximum(tf.reduce_sum(presence, axis=1, keepdims=True), 1.0)
-            wanted = tf.where(counts[:, tf.newaxis], wanted, in_doubt)
+            argued = presence if in_doubt is None else presence * in_doubt
+            argued /= tf.maximum(tf.reduce_sum(argued, axis=1, keepdims=True), 1e-6)
+            wanted = tf.where(counts[:, tf.newaxis], wanted, argued)
             counts = tf.logical_or(counts, tf.reduce_sum(presence, axis=1) > 0)
         entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, outputs[name])
         losses[name] = _masked_mean(entropy, counts)
@@ -177,7 +187,9 @@ def train(
     weights = config.losses.model_dump()
 
     @tf.function
-    def step(batch: dict[str, tf.Tensor], number: tf.Tensor, rate: tf.Tensor) -> dict[str, tf.Tensor]:
+    def step(
+        batch: dict[str, tf.Tensor], number: tf.Tensor, rate: tf.Tensor, in_doubt: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         batch = dict(batch)
         if distil:
             batch["embedding"] = (tf.cast(batch["embedding"], tf.float32) - centre) / spread
@@ -185,7 +197,7 @@ def train(
         pictures = mask(tf.cast(batch["log_mel"], tf.float32))
         with tf.GradientTape() as tape:
             outputs = network((pictures, batch["valid_frames"]), training=True, distil=distil)
-            losses = label_losses(outputs, batch, config.label_smoothing)
+            losses = label_losses(outputs, batch, config.label_smoothing, in_doubt)
             if distil:
                 losses |= teacher_losses(outputs, batch)
             total = tf.add_n([weights[name] * loss for name, loss in losses.items()])
@@ -199,34 +211,47 @@ def train(
     variables = [*network.variables, *optimizer.variables, *averages.variables]
     first, history = checkpoint.load(variables) if checkpoint else (0, [])
     gathered: list[dict[str, float]] = []
-    report_every = max(1, min(200, config.steps // 5))
+    report_every = max(1, min(200, config.all_steps // 5))
     order = _order(len(pool["category"]), config)
     for _ in range(first):
         next(order)
     begun = time.monotonic()
-    for number in range(first, config.steps):
+    for number in range(first, config.all_steps):
         index = np.sort(next(order))
         batch = {name: tf.constant(array[index]) for name, array in pool.items()}
-        losses = step(batch, tf.constant(number, tf.float32), tf.constant(learning_rate(config, number), tf.float32))
+        rate = tf.constant(learning_rate(config, number), tf.float32)
+        losses = step(batch, tf.constant(number, tf.float32), rate, tf.constant(weights_in_doubt(config, number)))
         gathered.append({name: float(loss) for name, loss in losses.items()})
-        if (number + 1) % report_every == 0 or number + 1 == config.steps:
+        if (number + 1) % report_every == 0 or number + 1 == config.all_steps:
             means = {name: float(np.mean([g[name] for g in gathered])) for name in gathered[0]}
             history.append({"step": number + 1, **means})
             gathered = []
             text = " ".join(f"{name} {value:.3f}" for name, value in means.items())
-            _LOG.info("step %d of %d, %.0f s: %s", number + 1, config.steps, time.monotonic() - begun, text)
-        if checkpoint and ((number + 1) % STEPS_BETWEEN == 0 or number + 1 == config.steps):
+            _LOG.info("step %d of %d, %.0f s: %s", number + 1, config.all_steps, time.monotonic() - begun, text)
+        if checkpoint and ((number + 1) % STEPS_BETWEEN == 0 or number + 1 == config.all_steps):
             checkpoint.save(number + 1, variables, history)
     averages.put()
     return network, history
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to zero at the last step."""
+    """Linear warm-up, then a cosine down to zero at the last step; in each of the two courses."""
+    steps, peak = config.steps, config.learning_rate
+    if step >= steps and config.polish.steps:
+        step, steps, peak = step - steps, config.polish.steps, config.polish.learning_rate
     if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+        return peak * (step + 1) / config.warmup_steps
+    share = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def weights_in_doubt(config: TrainingConfig, step: int) -> npt.NDArray[np.float32]:
+    """Weights of the categories in a window that one may argue about, shape (3,): relative to functional's 1."""
+    weights = np.ones(len(CATEGORIES), np.float32)
+    if step >= config.steps:
+        for category, share in ((MUSIC, config.polish.music_in_doubt), (SPEECH, config.polish.speech_in_doubt)):
+            weights[CATEGORIES.index(category)] = share / (1 - share)
+    return weights
 
 
 def _order(count: int, config: TrainingConfig) -> Any:

@@ -69,6 +69,27 @@ class LossWeights(_Strict):
     mean_embedding: float = pydantic.Field(default=0.5, ge=0)
 
 
+class PolishConfig(_Strict):
+    """The second course, at a lower rate, in which doubt leans to the side where a mistake costs less.
+
+    Attributes
+    ----------
+    steps
+        Steps after those of the first course; 0 leaves the second one out.
+    learning_rate
+        Its peak.
+    music_in_doubt, speech_in_doubt
+        Target of music, or of speech, in a window that may be that or functional. Above 0.5, so that music which is
+        hardly louder than the rain is called music while the doubt about it stays: called functional, it would cost a
+        musician.
+    """
+
+    steps: int = pydantic.Field(default=2000, ge=0)
+    learning_rate: float = pydantic.Field(default=8e-4, gt=0)
+    music_in_doubt: float = pydantic.Field(default=0.6, ge=0.5, lt=1)
+    speech_in_doubt: float = pydantic.Field(default=0.55, ge=0.5, lt=1)
+
+
 class TrainingConfig(_Strict):
     """Everything that decides what comes out of a training, besides the manifest and the teacher.
 
@@ -82,6 +103,8 @@ class TrainingConfig(_Strict):
         Length of the training, in steps of ``batch`` windows.
     learning_rate, warmup_steps, weight_decay
         AdamW: the peak after a linear warm-up, falling to zero along a cosine.
+    polish
+        A second course of the same kind.
     average_decay
         Of the running average of the weights, which is what is shipped.
     label_gradient
@@ -103,6 +126,7 @@ class TrainingConfig(_Strict):
     batch: int = pydantic.Field(default=64, ge=2)
     learning_rate: float = pydantic.Field(default=3e-3, gt=0)
     warmup_steps: int = pydantic.Field(default=200, ge=0)
+    polish: PolishConfig = PolishConfig()
     weight_decay: float = pydantic.Field(default=0.02, ge=0)
     average_decay: float = pydantic.Field(default=0.998, ge=0, lt=1)
     label_gradient: float = pydantic.Field(default=0.3, ge=0, le=1)
@@ -112,6 +136,11 @@ class TrainingConfig(_Strict):
     losses: LossWeights = LossWeights()
     bfloat16: bool = True
     processes: int = pydantic.Field(default=2, ge=1, le=64)
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of both courses."""
+        return self.steps + self.polish.steps
 
     def sha256(self) -> str:
         """Hash of the settings, whatever the order and the comments of the file."""

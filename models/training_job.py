@@ -21,6 +21,7 @@ from models.labels_of_corpus import DEV, TRAIN, Recording
 from models.model_export import export_model, write_metadata
 from models.network import NetworkShape, multiply_adds
 from models.saved_model import EarmarkModel, ModelMetadata, load_model
+from models.taxonomy import CATEGORIES
 from models.teacher_network import Teacher
 from models.training import set_up_tensorflow, train, use_serving_arithmetic
 from models.training_checkpoint import TrainingCheckpoint
@@ -110,6 +111,9 @@ def train_model(
         "model_folder_bytes": folder_bytes(output),
         "audio_seconds": seconds,
         "recordings": {split: len(of_split[split]) for split in places},
+        "files": {
+            split: {name: sum(r.label == name for r in of_split[split]) for name in CATEGORIES} for split in places
+        },
         "packages": {split: len({r.package for r in of_split[split]}) for split in places},
         "teacher_sha256": teacher.sha256 if teacher else None,
         "config": config.model_dump(),

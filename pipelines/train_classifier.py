@@ -47,14 +47,8 @@ class TrainingOptions:
     baseline: pathlib.Path | None = None
 
 
-def parse(argv: Sequence[str] | None) -> TrainingOptions:
-    """Read and check the arguments, without TensorFlow.
-
-    Raises
-    ------
-    UserError
-        Names the flag or key, its value and the mend.
-    """
+def make_parser() -> ArgumentParser:
+    """The parser of this job."""
     parser = ArgumentParser(prog="earmark-train-classifier", description=__doc__ or "")
     parser.add_argument("--manifest", required=True, help="CSV with path, label, subtype, split and package")
     parser.add_argument("--output", required=True, help="model folder to write; must not hold anything else")
@@ -64,7 +58,18 @@ def parse(argv: Sequence[str] | None) -> TrainingOptions:
     )
     parser.add_argument("--config", help="YAML such as configs/training.yaml, which holds the defaults")
     parser.add_argument("--work_dir", help="folder for decoded audio and windows (default: OUTPUT.work)")
-    arguments: argparse.Namespace = parser.parse_args(argv)
+    return parser
+
+
+def parse(argv: Sequence[str] | None) -> TrainingOptions:
+    """Read and check the arguments, without TensorFlow.
+
+    Raises
+    ------
+    UserError
+        Names the flag or key, its value and the mend.
+    """
+    arguments: argparse.Namespace = make_parser().parse_args(argv)
     config = read_training_config(arguments.config) if arguments.config is not None else TrainingConfig()
     output = _model_folder("--output", arguments.output)
     baseline = _model_folder("--baseline", arguments.baseline) if arguments.baseline is not None else None

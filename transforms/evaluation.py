@@ -20,6 +20,7 @@ from models.evaluation_slices import slices_of
 from models.labels_of_corpus import Recording
 from models.metrics import Bools, weighted_share
 from models.model_comparison import compare
+from models.neighbours import neighbour_figures
 from models.taxonomy import CATEGORIES, FUNCTIONAL, FUNCTIONAL_TYPES
 from models.track_figures import NO_TYPE, JudgedTracks, kept_category, slice_figures, type_figures
 
@@ -150,6 +151,7 @@ def evaluate(
     record = {
         "figures": {name: slice_figures(figured.of(members)) for name, members in slices.items()},
         "functional_type": type_figures(figured),
+        "neighbours": neighbour_figures(labelled.embeddings[counted], figured),
         "category_kept": _category_kept(tracks, extra),
         "expected_review": _expected_review(tracks.of(~counted)),
         "worst": _worst(told, tracks, labelled.labels, counted, settings),
@@ -183,6 +185,7 @@ def compare_labels(evaluated: Evaluated, baseline: Labelled) -> tuple[dict[str, 
         **compare(model, other, slices),
         "baseline_figures": {name: slice_figures(other.of(members)) for name, members in slices.items()},
         "baseline_functional_type": type_figures(other),
+        "baseline_neighbours": neighbour_figures(second.embeddings, other),
         "baseline_mean_windows": baseline.mean_windows,
     }
     outcome = np.where(

@@ -39,7 +39,13 @@ def print_figures(record: dict[str, Any], output: str, console: Console | None =
         cells = (Text(with_interval(figures[figure], figure in COUNTS)) for figures in slices.values())
         table.add_row(TITLES[figure], *cells)
     console.print(table)
-    lines = [f"Functional type, macro-F1: {with_interval(record['functional_type']['macro_f1'])}"]
+    near = record["neighbours"]
+    lines = [
+        f"Functional type, macro-F1: {with_interval(record['functional_type']['macro_f1'])}",
+        f"Of {near['neighbours']} neighbours from other packages, same category: "
+        f"{with_interval(near['category']['same'])}, same functional type: "
+        f"{with_interval(near['functional_type']['same'])}",
+    ]
     if "comparison" in record:
         comparison = record["comparison"]
         found = comparison["significant"]

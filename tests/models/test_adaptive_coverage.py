@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.adaptive_coverage import is_settled, merge_summaries, needs_more
-from models.decision import CostSettings, DecisionSettings, decide_audio
+from models.adaptive_coverage import DOUBTS, is_settled, merge_summaries, needs_more
+from models.decision import FLAGS, CostSettings, DecisionSettings, decide_audio
 from models.window_records import DecodeSummary, WindowPrediction
 from tests.models.test_decision import MUSIC, NOISE, PLAIN, SPEECH, window
 
@@ -44,6 +44,14 @@ def test_a_flag_that_more_windows_may_clear_asks_for_them(windows: list[WindowPr
     decision = decide_audio(windows, DecodeSummary(len(windows), 60.0), PLAIN, DecisionSettings())
     assert flag in decision.flags
     assert more(windows)
+
+
+def test_every_flag_is_a_doubt_or_says_nothing_of_windows() -> None:
+    """A new flag has to be sorted into one or the other."""
+    of_the_file = {"channels_cancel", "decoded_by_fallback", "non_finite_samples", "truncated"}
+    of_the_catalog = {flag for flag in FLAGS if flag.endswith(("_contradicts_audio", "_than_catalog"))}
+    assert set(FLAGS) == DOUBTS | of_the_file | of_the_catalog
+    assert not DOUBTS & (of_the_file | of_the_catalog)
 
 
 def test_a_silent_window_between_does_not() -> None:

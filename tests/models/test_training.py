@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from models.front_end import FrontEnd
-from models.training import label_losses, learning_rate, spec_masks, teacher_losses, train
+from models.training import label_losses, learning_rate, spec_masks, teacher_losses, train, weights_in_doubt
 from models.training_checkpoint import TrainingCheckpoint
-from models.training_config import LossWeights, PoolConfig, TrainingConfig, read_training_config
+from models.training_config import LossWeights, PolishConfig, PoolConfig, TrainingConfig, read_training_config
 
 REPOSITORY_CONFIG = "configs/training.yaml"
 
@@ -25,12 +25,35 @@ def test_hash_is_of_the_settings():
 
 
 def test_learning_rate_rises_and_falls_to_zero():
-    config = TrainingConfig(steps=100, warmup_steps=10, learning_rate=0.01)
+    config = TrainingConfig(steps=100, warmup_steps=10, learning_rate=0.01, polish=PolishConfig(steps=0))
     rates = [learning_rate(config, step) for step in range(101)]
     assert rates[0] == pytest.approx(0.001)
     assert max(rates) == pytest.approx(0.01)
     assert rates[100] == pytest.approx(0, abs=1e-9)
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_the_second_course_warms_up_anew_and_leans():
+    polish = PolishConfig(steps=50, learning_rate=0.001, music_in_doubt=0.6, speech_in_doubt=0.5)
+    config = TrainingConfig(steps=100, warmup_steps=10, learning_rate=0.01, polish=polish)
+    assert learning_rate(config, 99) < 1e-5
+    rates = [learning_rate(config, step) for step in range(100, 150)]
+    assert rates[0] == pytest.approx(0.0001)
+    assert max(rates) == pytest.approx(0.001)
+    assert rates[-1] < 1e-5
+    np.testing.assert_array_equal(weights_in_doubt(config, 99), [1, 1, 1])
+    np.testing.assert_allclose(weights_in_doubt(config, 100), [1.5, 1, 1])
+
+
+def test_doubt_leans_as_far_as_it_is_told():
+    argued = batch(category=tf.constant([-1, -1, -1], tf.int8), presence=tf.constant([[True, True, False]] * 3))
+    leaning = tf.math.log(tf.constant([[0.6, 0.4, 1e-9]] * 3))
+    lean = tf.constant([1.5, 1.0, 1.0])
+    least = -(0.6 * math.log(0.6) + 0.4 * math.log(0.4))
+    assert float(label_losses(logits(category=leaning), argued, 0.0, lean)["category"]) == pytest.approx(
+        least, abs=1e-4
+    )
+    assert float(label_losses(logits(category=leaning), argued, 0.0)["category"]) > least + 0.01
 
 
 def test_masks_zero_bands_and_frames_and_nothing_else():
@@ -119,8 +142,19 @@ def pool(count=24, distil=True):
 
 
 def config(steps):
-    return TrainingConfig(steps=steps, batch=8, warmup_steps=2, learning_rate=1e-3, mask_bands=4, mask_frames=5,
-                          average_decay=0.5, bfloat16=False, label_gradient=1.0, losses=LossWeights())  # fmt: skip
+    return TrainingConfig(
+        steps=steps,
+        polish=PolishConfig(steps=0),
+        batch=8,
+        warmup_steps=2,
+        learning_rate=1e-3,
+        mask_bands=4,
+        mask_frames=5,
+        average_decay=0.5,
+        bfloat16=False,
+        label_gradient=1.0,
+        losses=LossWeights(),
+    )
 
 
 def test_training_learns_what_shows():

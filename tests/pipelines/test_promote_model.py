@@ -159,6 +159,20 @@ def test_the_floors_hold_without_a_reference(model, tmp_path, capsys):
     assert f"{LONG}: music_called_functional_auto_rate is 0.0071, the ceiling is 0.005" in message
 
 
+def test_a_set_made_hard_must_only_reach_the_floors_meant_for_it(model, tmp_path, capsys):
+    weak = {"balanced_accuracy": 0.8, "music_called_functional_rate": 0.1}
+    slices = {"all": weak, LONG: weak, MIXES: {**weak, "tracks": 280}}
+    dev = evaluation(tmp_path / "dev.json", VERSION)
+    hard = evaluation(tmp_path / "hard.json", VERSION, manifest="b" * 64, split=None, slices=slices)
+    assert promote(model, "--evaluation", dev, "--evaluation", hard, "--against", "none") == 0
+    slices["all"] = {**weak, "music_called_functional_auto_rate": 0.01}
+    worse = evaluation(tmp_path / "worse.json", VERSION, manifest="b" * 64, split=None, slices=slices)
+    assert promote(model, "--evaluation", dev, "--evaluation", worse, "--against", "none") == 3
+    message = capsys.readouterr().err
+    assert "all: music_called_functional_auto_rate is 0.01" in message
+    assert "balanced_accuracy" not in message
+
+
 def test_every_evaluation_of_a_reference_folder_is_compared(model, tmp_path, capsys):
     reference = tmp_path / "reference"
     shutil.copytree(model, reference)
@@ -199,7 +213,7 @@ def options(model, tmp_path):
     config = tmp_path / "config.yaml"
 
     def parsed(**settings):
-        config.write_text(yaml.safe_dump({"model": {"folder": str(model), **settings}}))
+        config.write_text(yaml.safe_dump({"model": {"folder": str(model), "runtime": "saved_model", **settings}}))
         flags = ["--catalog", tmp_path / "catalog.jsonl", "--output", tmp_path / "out", "--config", config]
         return parse([str(flag) for flag in flags])
 

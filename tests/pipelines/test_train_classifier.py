@@ -14,7 +14,8 @@ from tests.models.tiny_corpus import write_corpus, write_teacher
 CONFIG = """
 model_name: tiny-0
 seed: 7
-steps: 3
+steps: 2
+polish: {steps: 1}
 batch: 4
 warmup_steps: 1
 processes: 1
@@ -53,6 +54,7 @@ def test_the_report_counts_every_dev_recording(trained):
     dev = report["dev"]
     assert dev["tracks_5s_and_more"]["tracks"] + dev["tracks_under_5s"]["tracks"] == report["recordings"]["dev"] == 10
     assert report["model_version"] == check_model_folder(trained / "taught").model_version
+    assert {split: sum(files.values()) for split, files in report["files"].items()} == report["recordings"]
     # Silence is decided by level, whatever three steps of training have learnt.
     assert dev["functional_type"]["recall"]["silence"] == 1
     assert set(report["dev_slices"]) == {"whole_windows", "short_windows", "mixes"}

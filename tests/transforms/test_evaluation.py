@@ -3,19 +3,17 @@
 import json
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from models.decision import DecisionSettings
 from models.labels_of_corpus import Recording
 from tests.audio_files import write_audio
-from transforms.evaluation import Labelled, always_reviewed, compare_labels, evaluate
+from tests.evaluation_labels import HOSTILE, label, labelled
+from transforms.evaluation import always_reviewed, compare_labels, evaluate
 from transforms.evaluation_pictures import confusion_picture, map_picture
 from transforms.evaluation_report import report_html
-from transforms.table_schemas import TABLES
 
 SETTINGS = DecisionSettings()
-HOSTILE = '"><img src=x onerror=alert(1)>'
 ABOUT = {
     "model": {"model_version": HOSTILE},
     "manifest_sha256": "0" * 64,
@@ -23,27 +21,6 @@ ABOUT = {
     "coverage": "full",
     "mean_windows": None,
 }
-
-
-def label(track_id, category, decision="auto", confidence=0.9, flags=(), functional_type=None):
-    rest = (1 - confidence) / 2
-    values = {f"p_{name}": confidence if name == category else rest for name in ("music", "functional", "speech")}
-    functional_type = functional_type or ("noise" if category == "functional" else None)
-    fill = {"string": "x", "double": 0.0, "date32[day]": None}
-    row = {f.name: None if f.nullable else fill.get(str(f.type)) for f in TABLES["track_labels"]}
-    return row | values | {
-        "track_id": track_id, "audio_sha256": f"sha-{track_id}", "duration_s": 6.0, "category": category,
-        "functional_type": functional_type, "decision": decision, "confidence": confidence, "flags": list(flags),
-    }  # fmt: skip
-
-
-def labelled(rows, windows=None):
-    schema = pa.schema([f.with_nullable(True) for f in TABLES["track_labels"]])
-    embeddings = pa.table(
-        {"track_id": [r["track_id"] for r in rows], "embedding": [[float(i), 1.0] for i in range(len(rows))]}
-    )
-    dead_letters = pa.table({"track_id": ["1"], "error_type": ["empty_audio"], "message": [HOSTILE]})
-    return Labelled.of_tables(pa.Table.from_pylist(rows, schema), embeddings, dead_letters, windows)
 
 
 @pytest.fixture
@@ -100,6 +77,17 @@ def test_only_tracks_that_both_models_labelled_are_compared(recordings):
     assert record["tracks"] == 2
     assert rows["outcome"].to_pylist() == ["both right", "only the model right"]
     assert rows["baseline_category"].to_pylist() == ["music", "speech"]
+
+
+def test_neighbours_are_of_other_packages_and_leave_out_what_is_to_be_reviewed(recordings):
+    recordings[3] = Recording(*(getattr(recordings[3], f) for f in ("path", "label", "subtype", "split", "package")),
+                              extra=(("expected_decision", "review"),))  # fmt: skip
+    rows = [label(i, "music") for i in ("0", "2", "3", "4", "6")]
+    near = evaluate(recordings, labelled(rows), SETTINGS).record["neighbours"]
+    # Packages p0, p2, p1 and p0 are left, all of them music.
+    assert (near["category"]["tracks"], near["category"]["packages"]) == (4, 3)
+    assert near["categories"] == {"music": near["category"]}
+    assert near["functional_type"]["tracks"] == 0
 
 
 def test_hostile_words_are_text_in_the_page(recordings):
