@@ -242,15 +242,21 @@ def _load(
     connection.executemany(
         "INSERT INTO policies VALUES ($1, $2)", [[policy.policy_id, policy.min_streams_12m] for policy in policies]
     )
-    connection.execute(
-        """
-        CREATE TEMP TABLE treatments AS
-        SELECT track_id, policy_id, royalty_class, eligible,
-            CAST(round(stream_weight * $full_weight) AS BIGINT) AS weight_units
-        FROM read_parquet($files) WHERE policy_id IN (SELECT policy_id FROM policies)
-        """,
-        {"files": list(treatments), "full_weight": WEIGHT_UNITS},
-    )
+    try:
+        connection.execute(
+            """
+            CREATE TEMP TABLE treatments AS
+            SELECT track_id, policy_id, royalty_class, eligible,
+                CAST(round(stream_weight * $full_weight) AS BIGINT) AS weight_units
+            FROM read_parquet($files) WHERE policy_id IN (SELECT policy_id FROM policies)
+            """,
+            {"files": list(treatments), "full_weight": WEIGHT_UNITS},
+        )
+    except duckdb.IOException as error:  # the names of files carry a digest, so this is never another run's content
+        raise UserError(
+            f"--tables: a file of the run cannot be read ({' '.join(str(error).split())[:300]}); another run may have "
+            "taken its place meanwhile, so run the same command again."
+        ) from error
     # A track's streams in 12 months are those of all its licensors together.
     connection.execute(
         f"""

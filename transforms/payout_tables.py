@@ -67,7 +67,7 @@ PAYOUT_DIFFERENCE: Final = _schema(
     ("royalty_class", pa.string(), False, "As in `payout_split`."),
     ("base_share", _SHARE, False, "Part of the pool under the first policy."),
     ("share", _SHARE, False, "Part of the pool under the other one."),
-    ("share_difference", _SHARE, False, "`share` less `base_share`; the differences add up to 0."),
+    ("share_difference", _SHARE, False, "`share` less `base_share`; they add up to 0 where streams earn under both."),
     ("amount_difference", _MONEY, True, "The same in the pool's currency; null without a pool."),
     *_PREVIEW_COLUMNS,
 )
@@ -78,6 +78,12 @@ UNLABELLED_TRACKS: Final = _schema(
     ("streams", pa.int64(), False, "In the month."),
     *_PREVIEW_COLUMNS,
 )
+#: The files of a preview, by name.
+PREVIEW_TABLES: Final = {
+    "payout_split": PAYOUT_SPLIT,
+    "payout_difference": PAYOUT_DIFFERENCE,
+    "unlabelled_tracks": UNLABELLED_TRACKS,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

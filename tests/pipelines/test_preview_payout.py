@@ -13,9 +13,7 @@ import pytest
 
 from pipelines.preview_payout import run
 from tests.pipelines.published_run import publish_run
-from transforms.payout_tables import PAYOUT_DIFFERENCE, PAYOUT_SPLIT, UNLABELLED_TRACKS
-
-FILES = {"payout_split": PAYOUT_SPLIT, "payout_difference": PAYOUT_DIFFERENCE, "unlabelled_tracks": UNLABELLED_TRACKS}
+from transforms.payout_tables import PREVIEW_TABLES
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def preview(tables, output, *flags) -> dict[str, list[dict]]:
     argv = ["--tables", tables, "--streams", tables.parent / "streams-*.parquet", "--policy", "spotify"]
     assert run([str(argument) for argument in (*argv, "--output", output, *flags)]) == 0
     found = {}
-    for name, schema in FILES.items():
+    for name, schema in PREVIEW_TABLES.items():
         table = pq.read_table(output / f"{name}.parquet")
         assert table.schema.equals(schema, check_metadata=False)
         found[name] = table.to_pylist()
@@ -83,7 +81,7 @@ def test_without_a_pool_there_are_shares_and_no_money(tables, tmp_path):
 def test_the_same_preview_gives_the_same_bytes(tables, tmp_path):
     preview(tables, tmp_path / "a", "--policy", "deezer", "--pool", "99.99")
     preview(tables, tmp_path / "b", "--policy", "deezer", "--pool", "99.99")
-    for name in FILES:
+    for name in PREVIEW_TABLES:
         assert (tmp_path / "a" / f"{name}.parquet").read_bytes() == (tmp_path / "b" / f"{name}.parquet").read_bytes()
 
 

@@ -90,6 +90,17 @@ def test_streams_that_are_no_parquet_or_have_no_rows(tables, tmp_path, capsys):
     assert "hold no rows" in refused(capsys, *argv)
 
 
+def test_a_run_whose_file_has_gone(tables, tmp_path, capsys):
+    folder = tmp_path / "out"
+    publish_run(folder, "2026-11-24", "spotify", tracks=3)
+    (file,) = folder.glob("royalty_treatments/*/*.parquet")
+    file.unlink()
+    argv = ["--tables", folder, "--streams", tables.parent / "good.parquet", "--policy", "spotify"]
+    message = refused(capsys, *argv, "--output", tmp_path / "p")
+    assert file.name in message
+    assert "run the same command again" in message
+
+
 def test_months_of_two_types(tables, tmp_path, capsys):
     pq.write_table(pa.Table.from_pylist([ROW]), tmp_path / "a.parquet")
     table = pa.Table.from_pylist([ROW | {"month": None}])
