@@ -94,18 +94,18 @@ def read_policy(path: pathlib.Path, name: str) -> RoyaltyPolicy:
 
 
 def _versions(name: str) -> list[RoyaltyPolicy]:
-    path = pathlib.Path(name)
-    if name and (path.is_dir() or path.is_file() or path.suffix in (".yaml", ".yml") or "/" in name):
-        return _versions_at(path, name)
     shipped = shipped_policies()
-    if name not in shipped:
-        close = difflib.get_close_matches(name, shipped, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise UserError(
-            f"--policy {name!r}: no such policy; {hint}{', '.join(sorted(shipped))} ship with Earmark, and a path "
-            "names a file of your own."
-        )
-    return shipped[name]
+    if name in shipped:  # whatever lies in the working folder under that name; a path to it has a slash
+        return shipped[name]
+    path = pathlib.Path(name)
+    if name and (path.exists() or path.suffix in (".yaml", ".yml") or "/" in name):
+        return _versions_at(path, name)
+    close = difflib.get_close_matches(name, shipped, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UserError(
+        f"--policy {name!r}: no such policy; {hint}{', '.join(sorted(shipped))} ship with Earmark, and a path "
+        "names a file of your own."
+    )
 
 
 def _versions_at(path: pathlib.Path, name: str) -> list[RoyaltyPolicy]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -12,7 +13,15 @@ from models.royalty_policy import RoyaltyPolicy
 from models.royalty_rule import NO_RELEASE, ReleaseContext, RoyaltyFacts, treat
 from models.taxonomy import FUNCTIONAL
 
-_BRANCHES = ("of_category", "on_release", "alone")
+#: What travels between the stages: plain tuples, which Beam encodes fast.
+_Track: TypeAlias = tuple[Any, ...]
+_Counts: TypeAlias = tuple[int, ...]
+
+_BRANCHES: Final = ("of_category", "on_release", "alone")
+#: The track's id, then the fields of :class:`RoyaltyFacts`.
+_TRACK_COLUMNS: Final = ("track_id", *(field.name for field in dataclasses.fields(RoyaltyFacts)))
+_FIELD_OF_CATEGORY: Final = {field.name: index for index, field in enumerate(dataclasses.fields(ReleaseContext))}
+_COUNTS_OF_NONE: Final = dataclasses.astuple(NO_RELEASE)
 
 
 class RoyaltyTreatments(beam.PTransform):
@@ -53,41 +62,41 @@ class RoyaltyTreatments(beam.PTransform):
 
 
 def _by_release(label: Mapping[str, Any]) -> Iterator[beam.pvalue.TaggedOutput]:
-    facts = RoyaltyFacts(label["category"], label["functional_type"], label["decision"], label["duration_s"])
-    track = (label["track_id"], facts)
-    release_id = label["release_id"]
+    track = tuple(label[column] for column in _TRACK_COLUMNS)
+    release_id, category = label["release_id"], label["category"]
     if release_id:
-        yield beam.pvalue.TaggedOutput("of_category", (release_id, facts.category))
-    if release_id and facts.category == FUNCTIONAL:
+        yield beam.pvalue.TaggedOutput("of_category", (release_id, category))
+    if release_id and category == FUNCTIONAL:
         yield beam.pvalue.TaggedOutput("on_release", (release_id, track))
     else:
         # Without an id nothing is known of the release; music and speech do not depend on it.
-        yield beam.pvalue.TaggedOutput("alone", (track, NO_RELEASE))
+        yield beam.pvalue.TaggedOutput("alone", (track, _COUNTS_OF_NONE))
 
 
-def _with_others(
-    release_id: str, joined: Mapping[str, Iterable[Any]]
-) -> Iterator[tuple[tuple[str, RoyaltyFacts], ReleaseContext]]:
-    others: ReleaseContext | None = None
+def _with_others(release_id: str, joined: Mapping[str, Iterable[Any]]) -> Iterator[tuple[_Track, _Counts]]:
+    others: _Counts | None = None
     for track in joined["tracks"]:
         if others is None:
-            (release,) = joined["release"]
-            others = release.without(FUNCTIONAL)
+            (counts,) = joined["release"]
+            others = dataclasses.astuple(ReleaseContext(*counts).without(FUNCTIONAL))
         yield track, others
 
 
 class _CountCategories(beam.CombineFn):
-    def create_accumulator(self) -> ReleaseContext:
-        return ReleaseContext()
+    """Tracks per category, in the order of the fields of :class:`ReleaseContext`."""
 
-    def add_input(self, accumulator: ReleaseContext, category: str) -> ReleaseContext:
-        return accumulator + ReleaseContext(**{category: 1})
+    def create_accumulator(self) -> list[int]:
+        return [0] * len(_COUNTS_OF_NONE)
 
-    def merge_accumulators(self, accumulators: Iterable[ReleaseContext]) -> ReleaseContext:
-        return sum(accumulators, start=ReleaseContext())
-
-    def extract_output(self, accumulator: ReleaseContext) -> ReleaseContext:
+    def add_input(self, accumulator: list[int], category: str) -> list[int]:
+        accumulator[_FIELD_OF_CATEGORY[category]] += 1
         return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[list[int]]) -> list[int]:
+        return [sum(counts) for counts in zip(self.create_accumulator(), *accumulators, strict=True)]
+
+    def extract_output(self, accumulator: list[int]) -> _Counts:
+        return tuple(accumulator)
 
 
 class _Treat(beam.DoFn):
@@ -100,8 +109,9 @@ class _Treat(beam.DoFn):
             for policy in policies
         }
 
-    def process(self, element: tuple[tuple[str, RoyaltyFacts], ReleaseContext]) -> Iterator[dict[str, Any]]:
-        (track_id, facts), others = element
+    def process(self, element: tuple[_Track, _Counts]) -> Iterator[dict[str, Any]]:
+        (track_id, *columns), counts = element
+        facts, others = RoyaltyFacts(*columns), ReleaseContext(*counts)
         for policy in self._policies:
             treatment = treat(facts, others, policy)
             if not treatment.eligible:

@@ -56,6 +56,15 @@ def test_the_version_in_force_is_taken(day, version, tmp_path):
     assert policy.version == version
 
 
+def test_a_folder_does_not_hide_a_policy_that_ships(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spotify").mkdir()
+    text = (SHIPPED_POLICIES / "example-contract.yaml").read_text()
+    (tmp_path / "spotify" / "1.yaml").write_text(text)
+    assert [policy.policy_id for policy in policies_in_force(["spotify"], DAY)] == ["spotify"]
+    assert [policy.policy_id for policy in policies_in_force(["./spotify"], DAY)] == ["example-contract"]
+
+
 def test_the_order_of_a_list_in_a_file_makes_no_other_policy(tmp_path):
     text = (SHIPPED_POLICIES / "deezer-2023-09.yaml").read_text()
     (tmp_path / "d.yaml").write_text(text.replace("[musical, spoken_word]", "[spoken_word, musical]"))
