@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
-	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --output $(OUT)
+	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile

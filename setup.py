@@ -1,4 +1,4 @@
-"""Packaging: the three packages with the shipped model inside, one console script per job."""
+"""Packaging: the three packages with the shipped model inside, the policies beside them, one console script per job."""
 
 from setuptools import find_packages, setup
 
@@ -11,14 +11,16 @@ setup(
     python_requires=">=3.11,<3.13",
     packages=[
         *find_packages(include=["models", "models.*", "transforms", "transforms.*", "pipelines", "pipelines.*"]),
+        # No code: the views of a warehouse and the policies that ship, found beside models/ wherever that is installed.
         "sql",
+        "configs.policies",
     ],
     package_data={
         "models": ["weights/**/*", "py.typed"],
         "transforms": ["templates/*", "py.typed"],
         "pipelines": ["py.typed"],
-        # No Python: the views that pipelines.build_warehouse puts into a warehouse.
         "sql": ["*.sql", "examples/*.sql", "bigquery/*.sql"],
+        "configs.policies": ["*.yaml"],
     },
     install_requires=[
         "apache-beam>=2.77,<2.80",
@@ -72,6 +74,7 @@ setup(
             "earmark-evaluate-classifier = pipelines.evaluate_classifier:main",
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
+            "earmark-preview-payout = pipelines.preview_payout:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
             "earmark-write-model-card = pipelines.write_model_card:main",

@@ -15,7 +15,9 @@ from typing import Any
 
 from models.errors import UserError
 from models.litert_form import Runtime, choose_runtime, read_litert_file, served_metadata
+from models.policy_files import policies_in_force
 from models.promotion import check_promoted
+from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
@@ -38,6 +40,8 @@ class CategorizeOptions:
     ----------
     config
         The config file's settings, with ``--coverage`` put in.
+    policies
+        The version in force of each ``--policy`` on the run date, ordered by ``policy_id``.
     model_folder, model, runtime
         The model that will label, what its folder says of it, and which of its forms it is: the version in ``model``
         is that form's.
@@ -54,6 +58,7 @@ class CategorizeOptions:
     output: str
     run_date: datetime.date
     config: JobConfig
+    policies: tuple[RoyaltyPolicy, ...]
     model_folder: str
     model: ModelMetadata
     runtime: Runtime
@@ -87,7 +92,13 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file; configs/sample.yaml lists every key")
     parser.add_argument("--coverage", choices=("sampled", "full"), help="windows spread over the track, or all of it")
-    parser.add_argument("--policy", action="append", default=[], metavar="NAME", help="royalty policy (none ships yet)")
+    parser.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable",
+    )
     carry = parser.add_mutually_exclusive_group()
     carry.add_argument(
         "--previous", metavar="DIR", help="tables of an earlier run to carry labels from (not built yet)"
@@ -108,11 +119,6 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     parser = make_parser()
     arguments, beam_flags = parser.parse_known_args(argv)
     check_beam_flags(beam_flags, flags_of(parser))
-    if arguments.policy:
-        raise UserError(
-            f"--policy {arguments.policy[0]}: no royalty policy ships with this version; leave the flag out, and "
-            "royalty_treatments is written without rows."
-        )
     if arguments.previous is not None:
         raise UserError(
             f"--previous {arguments.previous}: this version does not carry labels forward; leave the flag out to label "
@@ -126,6 +132,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
             f"audio.min_duration_s {config.audio.min_duration_s:g} is not below audio.max_duration_s "
             f"{config.audio.max_duration_s:g}; no track could be labelled."
         )
+    date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
+    policies = policies_in_force(arguments.policy, date)
     runner_flags, local = _runner_flags(beam_flags, arguments.processes)
     _check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
@@ -136,7 +144,6 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
-    date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
         catalog=arguments.catalog,
@@ -144,17 +151,24 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         output=arguments.output.rstrip("/") or "/",
         run_date=date,
         config=config,
+        policies=policies,
         model_folder=model_folder,
         model=model,
         runtime=runtime,
         catalog_digest=catalog_digest,
-        run_id=_run_id(date, catalog_digest, model, config),
+        run_id=_run_id(date, catalog_digest, model, config, policies),
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
     )
 
 
-def _run_id(date: datetime.date, catalog_digest: str, model: ModelMetadata, config: JobConfig) -> str:
+def _run_id(
+    date: datetime.date,
+    catalog_digest: str,
+    model: ModelMetadata,
+    config: JobConfig,
+    policies: Sequence[RoyaltyPolicy],
+) -> str:
     inputs: dict[str, Any] = {
         "run_date": date.isoformat(),
         "catalog": catalog_digest,
@@ -162,6 +176,7 @@ def _run_id(date: datetime.date, catalog_digest: str, model: ModelMetadata, conf
         "taxonomy_version": model.taxonomy_version,
         "earmark": importlib.metadata.version("earmark"),
         "settings": config.row_settings(),
+        "policies": [policy.model_dump(mode="json") for policy in policies],
     }
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return f"{date.isoformat()}-{digest[:12]}"

@@ -29,6 +29,7 @@ from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
+from transforms.royalty_treatments import RoyaltyTreatments
 from transforms.write_tables import WriteTable, shard_count
 
 
@@ -81,7 +82,8 @@ def build(
     ) | "AllDeadLetters" >> beam.Flatten()
     tables = {
         **{table: labels[table] for table in ("track_labels", "track_segments", "track_embeddings")},
-        "royalty_treatments": pipeline | "NoTreatments" >> beam.Create([], reshuffle=False),
+        "royalty_treatments": labels["track_labels"]
+        | "TreatRoyalties" >> RoyaltyTreatments(options.policies, lineage.columns()),
         "dead_letters": dead_letters | "DeadLetterRows" >> beam.Map(dead_letter_row, lineage.columns()),
     }
     files_per_table = (
@@ -95,7 +97,7 @@ def build(
     ] | "StagedFiles" >> beam.Flatten()
     tallies = {"read": read, "labelled": labels["labelled"], "dead": dead_letters | "DeadTally" >> beam.Map(_tally)}
     _ = {**tallies, **tables, "files": files} | "Reconcile" >> Reconcile(
-        options.run_id, options.run_date.isoformat(), staging_dir
+        options.run_id, options.run_date.isoformat(), staging_dir, [policy.name for policy in options.policies]
     )
 
 
@@ -140,6 +142,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             model={"model_version": options.model.model_version},
             config=options.config.model_dump(mode="json"),
             catalog={"digest": options.catalog_digest},
+            policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
         publication.publish(summary.files, manifest)
     if "://" not in options.output:

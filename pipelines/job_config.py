@@ -13,6 +13,7 @@ import yaml
 from models.decision import DecisionSettings
 from models.errors import UserError
 from models.saved_model import ModelMetadata
+from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
@@ -133,7 +134,7 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--config {path}: cannot be read ({_reason(error)}); give the path of a YAML file.") from error
     try:
-        content = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader underneath
+        content = load_strictly(text)
     except yaml.YAMLError as error:
         raise UserError(f"--config {path}: is not valid YAML: {' '.join(str(error).split())}.") from error
     if content is None:
@@ -147,24 +148,6 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     except pydantic.ValidationError as error:
         problems = "; ".join(_sentence(problem, schema) for problem in error.errors()[:3])
         raise UserError(f"--config {path}: {problems}.") from error
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML lets a key stand twice and takes the last; here it is a mistake that would go unnoticed."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is no text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -7,13 +7,15 @@ import pathlib
 SAMPLE = pathlib.Path(__file__).parents[1] / "sample"
 CONFIG = SAMPLE.parent / "configs" / "sample.yaml"
 RUN_DATE = "2026-01-31"
+POLICIES = ("spotify", "deezer")
 
 
 def job(catalog, output, *flags) -> int:
     from pipelines.categorize_tracks import run  # imports Beam
 
     argv = ["--catalog", catalog, "--audio_root", SAMPLE, "--output", output, "--run_date", RUN_DATE]
-    return run([str(argument) for argument in (*argv, "--config", CONFIG, *flags)])
+    policies = [argument for policy in POLICIES for argument in ("--policy", policy)]
+    return run([str(argument) for argument in (*argv, "--config", CONFIG, *policies, *flags)])
 
 
 def labelled_once(base_folder: pathlib.Path) -> pathlib.Path:

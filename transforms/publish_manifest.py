@@ -28,6 +28,7 @@ def build_manifest(
     model: Mapping[str, Any],
     config: Mapping[str, Any],
     catalog: Mapping[str, Any],
+    policies: Sequence[Mapping[str, Any]] = (),
     software: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Compose the manifest of a run, JSON-ready.
@@ -38,7 +39,7 @@ def build_manifest(
         What the run counted, with the files that it staged.
     gates
         From :func:`transforms.gates.read_gates`.
-    model, config, catalog
+    model, config, catalog, policies
         What the caller says of them; JSON-ready, without times of day or paths that change from run to run.
     software
         Versions by package; by default those of the installed packages that a row can depend on.
@@ -52,6 +53,7 @@ def build_manifest(
         "config_sha256": config_digest(config),
         "config": dict(config),
         "catalog": dict(catalog),
+        "policies": [dict(policy) for policy in policies],
         "files": [
             {
                 "path": f"{file.table}/run_date={summary.run_date}/{file.name}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import apache_beam as beam
@@ -36,13 +36,16 @@ class Reconcile(beam.PTransform):
         The run and its date (ISO 8601).
     staging_dir
         Any folder that Beam's file systems can write.
+    policies
+        ``policy_id policy_version`` of every policy that each labelled track must have a treatment under.
     """
 
-    def __init__(self, run_id: str, run_date: str, staging_dir: str) -> None:
+    def __init__(self, run_id: str, run_date: str, staging_dir: str, policies: Sequence[str] = ()) -> None:
         super().__init__()
         self._run_id = run_id
         self._run_date = run_date
         self._staging_dir = staging_dir
+        self._policies = policies
 
     def expand(self, inputs: Mapping[str, beam.PCollection]) -> beam.PCollection:
         """Compose the stages."""
@@ -64,7 +67,7 @@ class Reconcile(beam.PTransform):
             parts
             | "Together" >> beam.Flatten()
             | "One" >> beam.combiners.ToList()
-            | "Summarize" >> beam.Map(_summarize, self._run_id, self._run_date)
+            | "Summarize" >> beam.Map(_summarize, self._run_id, self._run_date, self._policies)
             | "WriteSummary" >> beam.Map(_write_summary, self._staging_dir).with_output_types(RunSummary)
         )
 
@@ -152,7 +155,7 @@ def _add(cells: _Cells, cell: tuple[str | None, ...], tally: RowTally) -> None:
     cells[cell] = [total.rows, total.digest]
 
 
-def _summarize(parts: list[tuple[str, Any]], run_id: str, run_date: str) -> RunSummary:
+def _summarize(parts: list[tuple[str, Any]], run_id: str, run_date: str, policies: Sequence[str]) -> RunSummary:
     found = dict(parts)
     cells: dict[str, _Cells] = {table: found[table] for table in TABLES}
     lineages: dict[str, int] = {}
@@ -176,9 +179,9 @@ def _summarize(parts: list[tuple[str, Any]], run_id: str, run_date: str) -> RunS
             for cell, (rows, _) in _cells_named(cells["track_labels"], "label")
         ),
         error_types={str(cell[1]): rows for cell, (rows, _) in _cells_named(cells["dead_letters"], "error_type")},
-        policies={
-            str(cell[1]): RowTally(*tally) for cell, tally in _cells_named(cells["royalty_treatments"], "policy")
-        },
+        # A policy without a single row stands here too, so that its loss is noticed.
+        policies=dict.fromkeys(policies, NO_ROWS)
+        | {str(cell[1]): RowTally(*tally) for cell, tally in _cells_named(cells["royalty_treatments"], "policy")},
         lineages=dict(sorted(lineages.items())),
         files=tuple(sorted(files)),
     )

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from models.decision import FLAGS
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
+from transforms.payout_tables import PREVIEW_TABLES
 from transforms.records import ERROR_MEANINGS
 from transforms.table_schemas import SORT_KEYS, TABLES
 
@@ -16,9 +17,12 @@ _TABLE_MEANINGS = {
     "track_segments": "What is heard when: neighbouring windows of one category, merged. With `sampled` coverage the "
     "stretch between two heard windows of one category counts as theirs.",
     "track_embeddings": "One vector per labelled track, for search. Never compare vectors of two `model_version`s.",
-    "royalty_treatments": "One row per labelled track and royalty policy. Written empty until policies are evaluated.",
+    "royalty_treatments": "One row per labelled track and policy; [royalties.md](royalties.md) explains each column.",
     "dead_letters": "One row per catalog row that could not be labelled, with the cause.",
 }
+_PREVIEW_MEANING = (
+    "What `python -m pipelines.preview_payout` writes to its `--output`, a file each ([royalties.md](royalties.md))."
+)
 
 
 def render() -> str:
@@ -41,6 +45,9 @@ def render() -> str:
         "### error_type\n",
         _meanings("error_type", {error.value: text for error, text in ERROR_MEANINGS.items()}),
     ]
+    parts += ["## Payout preview\n", f"{_PREVIEW_MEANING}\n"]
+    for name, schema in PREVIEW_TABLES.items():
+        parts += [f"### {name}\n", _columns(schema)]
     return "\n".join(parts)
 
 

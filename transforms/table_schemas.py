@@ -93,7 +93,13 @@ ROYALTY_TREATMENTS: Final = _schema(
     ("track_id", pa.string(), False, "The catalog's id of the track."),
     ("policy_id", pa.string(), False, "The policy that was applied."),
     ("policy_version", pa.string(), False, "Its version."),
-    ("royalty_class", pa.string(), False, "`music`, `functional`, `speech` or `pending_review`."),
+    (
+        "royalty_class",
+        pa.string(),
+        False,
+        "`music`, `functional`, `speech` or `pending_review`; of a functional track that follows its release, that of "
+        "the release.",
+    ),
     (
         "eligible",
         pa.bool_(),
@@ -101,8 +107,18 @@ ROYALTY_TREATMENTS: Final = _schema(
         "Whether the track earns royalties under the policy, as far as the track itself decides.",
     ),
     ("ineligible_reason", pa.string(), True, "Why not, in words that a licensor can read; null when eligible."),
-    ("stream_weight", pa.float64(), False, "What one stream counts, relative to a music stream."),
-    ("ddex_sound_recording_type", pa.string(), True, "DDEX SoundRecordingType that the policy maps the class to."),
+    (
+        "stream_weight",
+        pa.float64(),
+        False,
+        "What one stream counts, relative to a music stream: 0 when not eligible, else above 0 and at most 1.",
+    ),
+    (
+        "ddex_sound_recording_type",
+        pa.string(),
+        True,
+        "DDEX SoundRecordingType that the policy maps the category to; null while `pending_review`.",
+    ),
 )
 
 DEAD_LETTERS: Final = _schema(

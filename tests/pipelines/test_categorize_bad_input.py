@@ -49,7 +49,12 @@ BAD_FLAGS = [
     (["--catalog", "{c}", "--output", "{o}", "--coverage", "half"], ["--coverage", "half", "sampled", "full"]),
     (["--catalog", "{c}", "--output", "{o}", "--config", "{t}/none.yaml"], ["--config", "none.yaml"]),
     (["--catalog", "{c}", "--output", "{o}", "--config", "{t}"], ["--config", "cannot be read"]),
-    (["--catalog", "{c}", "--output", "{o}", "--policy", "spotify"], ["--policy", "spotify"]),
+    (["--catalog", "{c}", "--output", "{o}", "--policy", "spotfy"], ["--policy", "did you mean spotify?"]),
+    (["--catalog", "{c}", "--output", "{o}", "--policy", "{t}/none.yaml"], ["--policy", "none.yaml", "cannot be read"]),
+    (
+        ["--catalog", "{c}", "--output", "{o}", "--policy", "spotify", "--run_date", "2024-01-01"],
+        ["--policy spotify", "2024-01-01", "2024-04-01"],
+    ),
     (["--catalog", "{c}", "--output", "{o}", "--previous", "{t}"], ["--previous"]),
     (["--catalog", "{c}", "--output", "{o}", "--previous", "{t}", "--force"], ["--force", "--previous"]),
     (["--catalog", "{c}", "--output", "{o}", "--processes", "0"], ["--processes", "0"]),

@@ -17,7 +17,7 @@ from models.decision import FLAGS
 from models.litert_form import LITERT_SUFFIX
 from models.saved_model import shipped_model_folder
 from models.taxonomy import FUNCTIONAL_TYPES
-from tests.sample_run import RUN_DATE, SAMPLE, job
+from tests.sample_run import POLICIES, RUN_DATE, SAMPLE, job
 from transforms.table_schemas import TABLES
 
 
@@ -149,7 +149,25 @@ def test_files_have_the_declared_schemas_also_without_rows(published):
         assert files
         for file in files:
             assert pa.parquet.read_schema(file).equals(schema, check_metadata=False)
-    assert rows(published, "royalty_treatments") == []
+
+
+def test_every_label_has_a_treatment_under_every_policy(published, labels):
+    treatments = rows(published, "royalty_treatments")
+    keys = sorted((row["track_id"], row["policy_id"]) for row in treatments)
+    assert keys == sorted((track_id, policy) for track_id in labels for policy in POLICIES)
+    for row in treatments:
+        label = labels[row["track_id"]]
+        assert row["run_id"] == label["run_id"]
+        assert (row["royalty_class"] == "pending_review") == (label["decision"] == "review")
+        if label["category"] != "functional":
+            assert (row["eligible"], row["stream_weight"]) == (True, 1.0)
+    long = {track_id for track_id, label in labels.items() if label["duration_s"] > 121}
+    paid = {row["track_id"]: row for row in treatments if row["policy_id"] == "spotify"}
+    noise = [paid[t] for t, label in labels.items() if label["functional_type"] == "noise" and t not in long]
+    assert any(not row["eligible"] and "at least 120 s" in row["ineligible_reason"] for row in noise)
+    replaced = [row for row in treatments if row["policy_id"] == "deezer" and not row["eligible"]]
+    assert replaced
+    assert all(labels[row["track_id"]]["category"] == "functional" for row in replaced)
 
 
 def test_manifest_describes_the_files(published):
@@ -158,6 +176,10 @@ def test_manifest_describes_the_files(published):
     assert (manifest_path.parent / "_SUCCESS").exists()
     assert {file["path"]: file["sha256"] for file in manifest["files"]} == digests(published)
     assert all(gate["refused"] is False for gate in manifest["gates"])
+    assert sorted(policy["policy_id"] for policy in manifest["policies"]) == sorted(POLICIES)
+    assert {tally["rows"] for tally in manifest["summary"]["policies"].values()} == {
+        manifest["summary"]["tables"]["track_labels"]["rows"]
+    }
     assert not list(published.glob(".staging/*/*"))
 
 

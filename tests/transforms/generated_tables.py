@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -83,7 +84,13 @@ def runner_options(workers: int = 1, mode: str = "in_memory") -> PipelineOptions
 
 
 def write_with_beam(
-    run: GeneratedRun, staging_dir: str, shards: int = 3, *, options: PipelineOptions | None = None, seed: int = 0
+    run: GeneratedRun,
+    staging_dir: str,
+    shards: int = 3,
+    *,
+    options: PipelineOptions | None = None,
+    seed: int = 0,
+    policies: Sequence[str] = (),
 ) -> None:
     """The part of the main job that is tested here: rows in an order made from ``seed`` → files and summary."""
     rng = random.Random(seed)
@@ -98,7 +105,9 @@ def write_with_beam(
         files = [
             rows | f"Write {table}" >> WriteTable(table, staging_dir, count) for table, rows in tables.items()
         ] | beam.Flatten()
-        _ = {**tallies, **tables, "files": files} | Reconcile(run.run_id, run.run_date.isoformat(), staging_dir)
+        _ = {**tallies, **tables, "files": files} | Reconcile(
+            run.run_id, run.run_date.isoformat(), staging_dir, policies
+        )
 
 
 def write_directly(run: GeneratedRun, staging_dir: str) -> RunSummary:

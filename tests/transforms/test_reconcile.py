@@ -107,6 +107,13 @@ def test_embeddings_or_treatments_of_other_tracks_than_the_labels(sound):
     )
 
 
+def test_a_policy_whose_treatments_are_all_lost(tmp_path):
+    lost = dataclasses.replace(RUN, tables=RUN.tables | {"royalty_treatments": []})
+    write_with_beam(lost, str(tmp_path), shards=1, policies=["p 2"])
+    errors = read_run_summary(str(tmp_path)).reconciliation_errors()
+    assert errors == ["12 tracks have a label, but 0 rows are in royalty_treatments under policy p 2."]
+
+
 @pytest.mark.parametrize(
     ("cell", "words"),
     [

@@ -1,0 +1,110 @@
+"""Wrong arguments and streams of the payout preview: exit status 2, one sentence, nothing written."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.command_line import exit_status
+from pipelines.preview_payout import run
+from tests.pipelines.published_run import publish_run
+
+ROW = {"track_id": "t", "month": "2026-11", "licensor": "A", "streams": 5}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("payout") / "out"
+    publish_run(folder, "2026-11-24", "spotify", tracks=3)
+    pq.write_table(pa.Table.from_pylist([ROW]), folder.parent / "good.parquet")
+    return folder
+
+
+def refused(capsys, *argv) -> str:
+    assert exit_status(run, [str(argument) for argument in argv]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+FLAGS = [
+    ({"--tables": "{t}/none"}, ["--tables", "is no folder"]),
+    ({"--tables": "gs://bucket/out"}, ["--tables gs://bucket/out", "local"]),
+    ({"--tables": "{t}"}, ["holds no published run"]),
+    ({"--run_date": "2026-11-23"}, ["no published run of 2026-11-23", "2026-11-24"]),
+    ({"--policy": "deezer"}, ["--policy deezer", "has spotify", "categorize_tracks with --policy deezer"]),
+    ({"--streams": "{t}/none*.parquet"}, ["--streams", "matches no file"]),
+    ({"--streams": "s3://bucket/*.parquet"}, ["--streams s3://bucket", "local"]),
+    ({"--month": "2026-13"}, ["--month", "2026-13"]),
+    ({"--month": "2026-12"}, ["--month 2026-12", "latest is 2026-11"]),
+    ({"--pool": "1e6"}, ["--pool", "'1e6'"]),
+    ({"--pool": "-5"}, ["--pool", "-5"]),
+    ({"--pool": "1.005"}, ["--pool", "'1.005'", "two decimals"]),
+    ({"--pool": "0"}, ["--pool", "'0'"]),
+    ({"--pool": "99999999999999999"}, ["--pool"]),
+    ({"--output": "{t}/good.parquet"}, ["--output", "good.parquet"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "named"), FLAGS, ids=[str(changes) for changes, _ in FLAGS])
+def test_bad_flag(changes, named, tables, tmp_path, capsys):
+    here = str(tables.parent)
+    flags = {"--tables": tables, "--streams": f"{here}/good.parquet", "--policy": "spotify", "--output": tmp_path / "p"}
+    flags |= {flag: value.format(t=here) for flag, value in changes.items()}
+    message = refused(capsys, *(f"{flag}={value}" for flag, value in flags.items()))
+    for text in named:
+        assert text in message
+    assert not (tmp_path / "p").exists()
+
+
+STREAMS = [
+    ([ROW | {"streams": -1}], ["1 rows", "negative", "'t'"]),
+    ([ROW, ROW | {"streams": None}], ["1 rows", "negative or null"]),
+    ([ROW | {"track_id": None}, ROW], ["no track_id"]),
+    ([ROW | {"month": "November"}], ["'November'", "YYYY-MM"]),
+    ([ROW | {"month": "2026-00"}, ROW], ["'2026-00'"]),
+    ([ROW, ROW | {"month": None}], ["1 rows have a month such as 'None'"]),
+    ([ROW | {"streams": 2.5}], ["streams is of type DOUBLE"]),
+    ([ROW | {"track_id": 7}, ROW | {"track_id": 8}], ["track_id is of type BIGINT", "VARCHAR"]),
+    ([{k: v for k, v in ROW.items() if k != "licensor"}], ["no column licensor"]),
+    ([ROW | {"streams": 2**62}], ["more than there can be"]),
+]
+
+
+@pytest.mark.parametrize(("rows", "named"), STREAMS, ids=[named[0] for _, named in STREAMS])
+def test_bad_streams(rows, named, tables, tmp_path, capsys):
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.parquet")
+    argv = ["--tables", tables, "--streams", tmp_path / "s.parquet", "--policy", "spotify"]
+    message = refused(capsys, *argv, "--output", tmp_path / "p")
+    for text in named:
+        assert text in message
+    assert not (tmp_path / "p").exists()
+
+
+def test_streams_that_are_no_parquet_or_have_no_rows(tables, tmp_path, capsys):
+    argv = ["--tables", tables, "--streams", tmp_path / "s.parquet", "--policy", "spotify", "--output", tmp_path / "p"]
+    (tmp_path / "s.parquet").write_bytes(b"track_id,month\n")
+    assert "cannot be read" in refused(capsys, *argv)
+    pq.write_table(pa.Table.from_pylist([ROW]).slice(0, 0), tmp_path / "s.parquet")
+    assert "hold no rows" in refused(capsys, *argv)
+
+
+def test_a_run_whose_file_has_gone(tables, tmp_path, capsys):
+    folder = tmp_path / "out"
+    publish_run(folder, "2026-11-24", "spotify", tracks=3)
+    (file,) = folder.glob("royalty_treatments/*/*.parquet")
+    file.unlink()
+    argv = ["--tables", folder, "--streams", tables.parent / "good.parquet", "--policy", "spotify"]
+    message = refused(capsys, *argv, "--output", tmp_path / "p")
+    assert file.name in message
+    assert "run the same command again" in message
+
+
+def test_months_of_two_types(tables, tmp_path, capsys):
+    pq.write_table(pa.Table.from_pylist([ROW]), tmp_path / "a.parquet")
+    table = pa.Table.from_pylist([ROW | {"month": None}])
+    table = table.set_column(1, "month", pa.array([20000], pa.int32()).cast(pa.date32()))
+    pq.write_table(table, tmp_path / "b.parquet")
+    argv = ["--tables", tables, "--streams", tmp_path / "*.parquet", "--policy", "spotify", "--output", tmp_path / "p"]
+    assert "one type" in refused(capsys, *argv)
