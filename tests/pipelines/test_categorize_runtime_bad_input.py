@@ -19,7 +19,7 @@ def model(tmp_path):
 
 def refused(capsys, tmp_path, runtime, model):
     (tmp_path / "catalog.jsonl").write_text('{"track_id": "t1", "audio_uri": "a.wav"}\n')
-    (tmp_path / "config.yaml").write_text(f"model: {{runtime: {runtime}, folder: {model}}}\n")
+    (tmp_path / "config.yaml").write_text(f"model: {{runtime: {runtime}, folder: {model}, allow_unpromoted: true}}\n")
     argv = ["--catalog", tmp_path / "catalog.jsonl", "--output", tmp_path / "out", "--config", tmp_path / "config.yaml"]
     assert exit_status(run, [str(argument) for argument in argv]) == 2
     assert not (tmp_path / "out").exists()
