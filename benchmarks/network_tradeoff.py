@@ -22,7 +22,7 @@ from models import training
 from models.folded_network import fold_network
 from models.front_end import FrontEnd
 from models.litert_export import convert
-from models.training_config import TrainingConfig
+from models.training_config import PolishConfig, TrainingConfig
 
 PRECISIONS = ("float32", "int8_weights", "int8")
 TEACHER = ("embedding", "scores", "segment_valid")
@@ -123,7 +123,9 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     if arguments.pool:
-        config = TrainingConfig(steps=arguments.steps, warmup_steps=min(200, arguments.steps // 5))
+        config = TrainingConfig(
+            steps=arguments.steps, warmup_steps=min(200, arguments.steps // 5), polish=PolishConfig(steps=0)
+        )
         training.set_up_tensorflow(config)
         pool = open_pool(arguments.pool)
         if arguments.no_teacher:
