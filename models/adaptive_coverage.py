@@ -54,6 +54,9 @@ def needs_more(
 ) -> bool:
     """Tell whether a track should be heard in more windows, if it has any that were not heard.
 
+    It should while its label is not settled, and while a stretch longer than ``settings.settled_unheard_s`` was passed
+    over: three windows that agree say little of ten minutes, in which a song may lie hidden.
+
     Parameters
     ----------
     predictions
@@ -67,7 +70,18 @@ def needs_more(
     """
     if summary.error_type is not None or not predictions:
         return False
+    if longest_unheard_s(predictions, summary.duration_s) > settings.settled_unheard_s:
+        return True
     return not is_settled(decide_audio(predictions, summary, calibration, settings), predictions, settings)
+
+
+def longest_unheard_s(predictions: Sequence[WindowPrediction], duration_s: float) -> float:
+    """Longest stretch of a track, in seconds, that no window covers; windows ordered by ``start_s``."""
+    heard_to_s, longest_s = 0.0, 0.0
+    for window in predictions:
+        longest_s = max(longest_s, window.start_s - heard_to_s)
+        heard_to_s = max(heard_to_s, window.start_s + window.duration_s)
+    return max(longest_s, duration_s - heard_to_s)
 
 
 def merge_summaries(summaries: Sequence[DecodeSummary]) -> DecodeSummary:

@@ -127,6 +127,9 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
     min_confidence: ConfidenceSettings = ConfidenceSettings()
     #: A label whose expected cost is above this share of a review's is not settled: more of the track is heard.
     settled_cost_share: float = pydantic.Field(default=0.25, ge=0, le=1)
+    #: Nor is a track settled while a longer stretch of it, in seconds, was not heard. A song of up to 285 s needs three
+    #: windows for that, a track of 14 minutes nine.
+    settled_unheard_s: float = pydantic.Field(default=90.0, gt=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

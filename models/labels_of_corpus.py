@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import pathlib
 from typing import Final
 
@@ -95,7 +96,7 @@ def read_manifest(manifest: str, for_training: bool = True) -> tuple[list[Record
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UserError(f"--manifest {manifest}: cannot be read ({reason}); give a CSV file.") from error
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise UserError(f"--manifest {manifest}: lacks the column {missing[0]}; it needs {', '.join(COLUMNS)}.")

@@ -215,7 +215,7 @@ def compare_with_floors(
     candidate: Evaluation, settings: PromotionSettings, allowed: Collection[str] = ()
 ) -> Iterator[Comparison]:
     """Compare the figures of one evaluation with the floors on slices that it has."""
-    made_hard = _made_hard(candidate)
+    made_hard = is_made_hard(candidate)
     for floor in settings.floors:
         if floor.slice not in candidate.values or (made_hard and not floor.hard_sets):
             continue
@@ -232,7 +232,8 @@ def compare_with_floors(
         )  # fmt: skip
 
 
-def _made_hard(evaluation: Evaluation) -> bool:
+def is_made_hard(evaluation: Evaluation) -> bool:
+    """Whether every track of an evaluation lies in a slice ``slice:…``."""
     tracks = sum(count for name, count in evaluation.tracks.items() if name.startswith("slice:"))
     return 0 < evaluation.tracks.get(_WHOLE, 0) <= tracks
 

@@ -55,6 +55,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--search_output {search_output}: is a file; give a folder.")
     ann_index = pathlib.Path(arguments.ann_index) if arguments.ann_index else None
     if ann_index is not None:
+        if ann_index.absolute() == pathlib.Path(arguments.database).absolute():
+            raise UserError(f"--ann_index {ann_index}: is the file of --database; give another one.")
         check_ann_index(ann_index)
     runs = read_published_runs(arguments.tables)
     stream_files = find_stream_files(arguments.streams) if arguments.streams else []

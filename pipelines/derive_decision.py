@@ -98,6 +98,8 @@ def parse(argv: Sequence[str] | None) -> DerivationOptions:
     if output.suffix not in (".yaml", ".yml"):
         raise UserError(f"--output {output}: give a file that ends in .yaml.")
     curve = pathlib.Path(arguments.curve) if arguments.curve else output.with_suffix(".json")
+    if curve.absolute() == output.absolute():
+        raise UserError(f"--curve {curve}: is the file of --output; give another one.")
     for flag, path in (("--output", output), ("--curve", curve)):
         if not path.parent.is_dir() or path.is_dir():
             raise UserError(f"{flag} {path}: cannot be written; give a file in a folder that exists.")

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 
 from models.errors import UserError
 from models.evaluation_record import Evaluation, read_evaluation
+from models.litert_form import read_litert_file
 from models.model_folder_hashes import PROMOTION_FILE
 from models.promotion import reference_evaluations, write_promotion
-from models.promotion_rules import Comparison, PromotionSettings, compare_evaluations, compare_with_floors
+from models.promotion_rules import (
+    Comparison,
+    PromotionSettings,
+    compare_evaluations,
+    compare_with_floors,
+    is_made_hard,
+)
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, ArgumentParser, exit_status, run_date
 from pipelines.job_config import load_settings
@@ -85,6 +92,8 @@ def parse(argv: Sequence[str] | None) -> PromotionOptions:
         raise UserError(
             f"--model {arguments.model}: holds no saved_model.pb; give a local folder that train_classifier wrote."
         )
+    if metadata.litert is not None:
+        read_litert_file(arguments.model, metadata)
     evaluations = [read_evaluation(path) for path in arguments.evaluation]
     for evaluation in evaluations:
         if evaluation.model_version != metadata.model_version:
@@ -108,6 +117,11 @@ def parse(argv: Sequence[str] | None) -> PromotionOptions:
             raise UserError(
                 f"--evaluation {evaluations[0].source}: lacks the slice {floor.slice!r}, which has the floor of "
                 f"{floor.figure}; there are {', '.join(slices)}."
+            )
+        if not floor.hard_sets and all(map(is_made_hard, evaluations)):
+            raise UserError(
+                f"--evaluation {evaluations[0].source}: every track of it is in a slice 'slice:…', for which the floor "
+                f"of {floor.figure} does not hold; give an evaluation of ordinary audio too."
             )
     return PromotionOptions(
         model=arguments.model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.adaptive_coverage import DOUBTS, is_settled, merge_summaries, needs_more
+from models.adaptive_coverage import DOUBTS, is_settled, longest_unheard_s, merge_summaries, needs_more
 from models.decision import FLAGS, CostSettings, DecisionSettings, decide_audio
 from models.window_records import DecodeSummary, WindowPrediction
 from tests.models.test_decision import MUSIC, NOISE, PLAIN, SPEECH, window
@@ -18,6 +18,18 @@ def more(windows: list[WindowPrediction], summary: DecodeSummary | None = None, 
 @pytest.mark.parametrize("evidence", [MUSIC, NOISE, SPEECH])
 def test_windows_that_agree_settle_a_label(evidence: tuple[float, ...]) -> None:
     assert not more([window(10, evidence), window(30, evidence), window(50, evidence)])
+
+
+def test_a_long_stretch_that_nobody_heard_asks_for_more() -> None:
+    """Ten minutes of noise may hide a song between three windows that agree."""
+    windows = [window(97.5, NOISE), window(297.5, NOISE), window(497.5, NOISE)]
+    assert longest_unheard_s(windows, 600.0) == pytest.approx(195)
+    assert more(windows, DecodeSummary(3, 600.0))
+    assert not more(windows, DecodeSummary(3, 600.0), settled_unheard_s=200.0)
+    assert longest_unheard_s(windows[:1], 600.0) == pytest.approx(497.5)
+    # The middles of the thirds of a long song.
+    song = [window(45, MUSIC), window(140, MUSIC), window(235, MUSIC)]
+    assert not more(song, DecodeSummary(3, 285.0))
 
 
 def test_one_window_that_differs_asks_for_more() -> None:

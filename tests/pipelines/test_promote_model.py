@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from models.errors import UserError
+from models.litert_form import LITERT_FILE
 from models.model_folder_hashes import file_sha256, folder_hashes
 from models.promotion import check_promoted
 from models.promotion_rules import PromotionSettings
@@ -171,6 +172,19 @@ def test_a_set_made_hard_must_only_reach_the_floors_meant_for_it(model, tmp_path
     message = capsys.readouterr().err
     assert "all: music_called_functional_auto_rate is 0.01" in message
     assert "balanced_accuracy" not in message
+
+
+def test_a_set_made_hard_does_not_do_alone(model, tmp_path):
+    hard = evaluation(tmp_path / "hard.json", VERSION, slices={MIXES: {"tracks": 280}})
+    with pytest.raises(UserError, match=r"give an evaluation of ordinary audio too"):
+        promote(model, "--evaluation", hard, "--against", "none")
+
+
+def test_a_litert_file_that_is_not_the_models_is_not_promoted(model, tmp_path):
+    path = model / LITERT_FILE
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=r"network_int8\.tflite has the sha256"):
+        promote(model, "--evaluation", evaluation(tmp_path / "e.json", VERSION), "--against", "none")
 
 
 def test_every_evaluation_of_a_reference_folder_is_compared(model, tmp_path, capsys):

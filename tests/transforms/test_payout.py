@@ -137,3 +137,19 @@ def test_duckdb_counts_as_python_does(tmp_path, labels, streams):
             expected[licensor, royalty_class][index] += value
     assert cells["spotify"] == {key: PayoutCell(*key, *values) for key, values in expected.items()}
     assert {(t, licensor): n for t, licensor, n in unlabelled} == {k: n for k, n in month.items() if k[0] not in labels}
+
+
+def test_a_path_means_that_file_and_its_own_columns(tmp_path):
+    """Neither a ``[`` in a name nor ``licensor=`` in a folder's changes whose streams are counted."""
+    folder = tmp_path / "licensor=FOLDER"
+    folder.mkdir()
+    paths = [str(folder / name) for name in ("s[1].parquet", "s1.parquet")]
+    for path, streams, kind in zip(paths, (5, 999), (pa.int32(), pa.int64()), strict=True):
+        rows = {"track_id": ["t"], "month": [MONTH], "licensor": ["COLUMN"], "streams": pa.array([streams], kind)}
+        pq.write_table(pa.table(rows), path)
+    treatments = str(tmp_path / "treatments.parquet")
+    pq.write_table(pa.Table.from_pylist([treatment("t", "music", 1)]), treatments)
+    for chosen, wanted in ((paths, 1004), (paths[:1], 5), (paths[1:], 999)):
+        with open_payout(chosen, [treatments], [SPOTIFY], MONTH) as payout:
+            (cell,) = payout.cells("spotify")
+            assert (cell.key[0], cell.streams) == ("COLUMN", wanted)
