@@ -166,7 +166,7 @@ def _check_columns(connection: Any, streams: Sequence[str]) -> str:
     for path in streams:
         try:
             described = connection.execute(
-                f"DESCRIBE SELECT * FROM {_READ}",
+                f"DESCRIBE SELECT * FROM {_READ}",  # noqa: S608 - a constant
                 {"files": _literal([path])},
             ).fetchall()
         except duckdb.Error as error:
