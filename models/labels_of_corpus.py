@@ -113,7 +113,7 @@ def read_manifest(manifest: str, for_training: bool = True) -> tuple[list[Record
             raise UserError(f"{where}: split {row['split']!r} is neither {TRAIN} nor {DEV}.")
         if for_training and split_of_package.setdefault(row["package"], row["split"]) != row["split"]:
             raise UserError(f"{where}: package {row['package']!r} is in both splits; a package belongs to one.")
-        audio = path.parent / row["path"]
+        audio = path.parent.absolute() / row["path"]
         if not audio.is_file():
             raise UserError(f"{where}: {row['path']} is no file in {path.parent}; a path is relative to the manifest.")
         extra = () if for_training else optional_columns(row, where)

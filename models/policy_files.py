@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import itertools
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -111,7 +112,9 @@ def _versions(name: str) -> list[RoyaltyPolicy]:
 def _versions_at(path: pathlib.Path, name: str) -> list[RoyaltyPolicy]:
     if not path.is_dir():
         return [read_policy(path, name)]
-    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
+    files = sorted(
+        file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith(".")
+    )
     if not files:
         raise UserError(f"--policy {name}: the folder holds no YAML file; give a file, or a folder of one's versions.")
     versions = [read_policy(file, str(file)) for file in files]
@@ -120,6 +123,12 @@ def _versions_at(path: pathlib.Path, name: str) -> list[RoyaltyPolicy]:
         raise UserError(
             f"--policy {name}: the folder holds several policies ({', '.join(ids)}); give each a --policy of its own."
         )
+    for earlier, later in itertools.combinations(versions, 2):
+        if earlier.version == later.version:
+            raise UserError(
+                f"--policy {name}: two files are version {earlier.version!r} of {ids[0]}; rows name the version, "
+                "so give each its own."
+            )
     return versions
 
 

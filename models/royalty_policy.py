@@ -68,7 +68,7 @@ class RoyaltyPolicy(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_n
     length_tolerance_s: float = pydantic.Field(default=0.05, ge=0, le=5)
 
     #: What a stream of a track in scope counts, relative to a music stream; with ``pool_action: weight`` only.
-    stream_weight: float | None = pydantic.Field(default=None, gt=0, le=1)
+    stream_weight: float | None = pydantic.Field(default=None, ge=1e-9, le=1)
     stream_weight_source: Source | None = None
 
     #: A track in scope that stands on such a release is treated as the release is.

@@ -107,6 +107,12 @@ def test_no_version_in_force(tmp_path):
     assert "no version is in force on the run date 2024-03-31; there is 2024-04 from 2024-04-01" in message
 
 
+def test_one_version_twice(tmp_path):
+    for name, begin in (("a", "2024-01-01"), ("b", "2025-01-01")):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(TEMPLATE | {"version": "1", "effective_from": begin}))
+    assert "two files are version '1'" in refused(tmp_path)
+
+
 def test_two_versions_that_begin_on_one_day(tmp_path):
     for version in ("1", "2"):
         (tmp_path / f"{version}.yaml").write_text(yaml.safe_dump(TEMPLATE | {"version": version}))
