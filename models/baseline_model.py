@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import pathlib
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from models.calibration import Calibration
-from models.front_end import SAMPLE_RATE_HZ, WINDOW_S, WINDOW_SAMPLES
-from models.model_export import write_metadata
+from models.front_end import WINDOW_SAMPLES
+from models.model_export import save_module, write_metadata
 from models.network import SEGMENTS, TEACHER_EMBEDDING
-from models.saved_model import SIGNATURE, ModelMetadata
-from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES, TAXONOMY_VERSION
-from models.teacher_network import PATCH_SAMPLES, Teacher
+from models.saved_model import ModelMetadata
+from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
+from models.teacher_network import OVERHANG, PATCH_SAMPLES, Teacher
 from models.training_pool import TEACHER_RMS, Arrays
 
 _LOG = logging.getLogger(__name__)
@@ -30,8 +29,6 @@ _EPOCHS: Final = 12
 _BATCH: Final = 256
 #: Weight decay of the heads: 3,072 features from a few hundred recordings would otherwise be learnt by heart.
 _WEIGHT_DECAY: Final = 0.03
-#: A window without a whole patch still counts with its first one; see ``teacher_segments``.
-_OVERHANG: Final = 240
 
 
 def pooled_features(embedding: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
@@ -124,7 +121,8 @@ class BaselineModule(tf.Module):
         rms = tf.sqrt(tf.reduce_sum(tf.square(waveform), axis=1) / tf.cast(heard, tf.float32))
         levelled = tf.clip_by_value(waveform * (TEACHER_RMS / tf.maximum(rms, 1e-5))[:, tf.newaxis], -1.0, 1.0)
         embedding, _ = self._teacher.forward(levelled, SEGMENTS)
-        ends = (np.arange(SEGMENTS) + 1) * PATCH_SAMPLES + _OVERHANG
+        # A window without a whole patch still counts with its first one; see ``teacher_segments``.
+        ends = (np.arange(SEGMENTS) + 1) * PATCH_SAMPLES + OVERHANG
         valid = tf.logical_or(heard[:, tf.newaxis] >= ends, np.arange(SEGMENTS) == 0)
         features = (pooled_features(embedding, valid) - self._heads["centre"]) / self._heads["spread"]
         scores = {name: features @ self._heads[f"{name}/kernel"] + self._heads[f"{name}/bias"] for name in _HEADS}
@@ -145,23 +143,16 @@ def export_baseline(
     data_sha256: str,
 ) -> ModelMetadata:
     """Write the baseline's model folder, not calibrated yet; return its metadata."""
-    module: Any = BaselineModule(teacher, heads)
-    folder.mkdir(parents=True, exist_ok=True)
-    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve.get_concrete_function()})
     digest = hashlib.sha256(teacher.sha256.encode())
     for name in sorted(heads):
         digest.update(heads[name].tobytes())
-    metadata = ModelMetadata(
-        model_version=f"baseline-yamnet+{digest.hexdigest()[:8]}",
-        taxonomy_version=TAXONOMY_VERSION,
-        categories=CATEGORIES,
-        functional_types=FUNCTIONAL_TYPES,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        window_s=WINDOW_S,
-        embedding_size=TEACHER_EMBEDDING,
-        calibration=Calibration(),
-        config_sha256=config_sha256,
-        data_sha256=data_sha256,
+    metadata = save_module(
+        BaselineModule(teacher, heads),
+        folder,
+        f"baseline-yamnet+{digest.hexdigest()[:8]}",
+        TEACHER_EMBEDDING,
+        config_sha256,
+        data_sha256,
     )
     write_metadata(folder, metadata)
     return metadata

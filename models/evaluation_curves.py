@@ -10,20 +10,9 @@ import numpy.typing as npt
 
 from models.decision import CostSettings
 from models.metrics import Bools, Floats, Indices
-from models.taxonomy import CATEGORIES
 
 #: Review costs at which the cost curve is worked out.
 REVIEW_COSTS: Final = np.logspace(-2, 2, 81)
-
-
-def cost_matrix(costs: CostSettings) -> Floats:
-    """What each label costs when it is acted on, shape (3 true, 3 called); 0 on the diagonal."""
-    return np.array(
-        [
-            [0.0 if truth == called else getattr(costs, f"{truth}_called_{called}") for called in CATEGORIES]
-            for truth in CATEGORIES
-        ]
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +51,7 @@ def cost_curve(
     costs
         Of errors and of a review.
     """
-    matrix = cost_matrix(costs)
+    matrix = costs.matrix()
     expected = (probabilities * matrix.T[called]).sum(axis=1)
     review = (expected[np.newaxis] > REVIEW_COSTS[:, np.newaxis]) | always_review
     review_share = review.mean(axis=1)

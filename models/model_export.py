@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 
@@ -83,23 +84,37 @@ def export_model(
     The version is ``<model_name>+<first 8 hex digits of the weights' sha256>``.
     """
     module = ServingModule(network, front_end)
+    metadata = save_module(
+        module,
+        folder,
+        f"{model_name}+{module.folded.sha256()[:8]}",
+        network.network_shape.embedding_size,
+        config_sha256,
+        data_sha256,
+    )
+    metadata = add_litert_form(folder, metadata, module.folded, front_end)
+    write_metadata(folder, metadata)
+    return metadata
+
+
+def save_module(
+    module: Any, folder: pathlib.Path, model_version: str, embedding_size: int, config_sha256: str, data_sha256: str
+) -> ModelMetadata:
+    """Write a module with a ``serve`` function as a SavedModel; return the metadata of a model not calibrated yet."""
     folder.mkdir(parents=True, exist_ok=True)
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve.get_concrete_function()})
-    metadata = ModelMetadata(
-        model_version=f"{model_name}+{module.folded.sha256()[:8]}",
+    return ModelMetadata(
+        model_version=model_version,
         taxonomy_version=TAXONOMY_VERSION,
         categories=CATEGORIES,
         functional_types=FUNCTIONAL_TYPES,
         sample_rate_hz=SAMPLE_RATE_HZ,
         window_s=WINDOW_S,
-        embedding_size=network.network_shape.embedding_size,
+        embedding_size=embedding_size,
         calibration=Calibration(),
         config_sha256=config_sha256,
         data_sha256=data_sha256,
     )
-    metadata = add_litert_form(folder, metadata, module.folded, front_end)
-    write_metadata(folder, metadata)
-    return metadata
 
 
 def write_metadata(folder: pathlib.Path, metadata: ModelMetadata) -> None:

@@ -20,7 +20,7 @@ PATCH_FRAMES: Final = 96
 MEL_BANDS: Final = 64
 PATCH_SAMPLES: Final = 15_360
 #: The last frame of a patch reaches this far beyond it.
-_OVERHANG: Final = 240
+OVERHANG: Final = 240
 #: Stride and filters of the depth-wise separable blocks that follow the first convolution.
 _BLOCKS: Final = ((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), *((1, 512),) * 5, (2, 1024), (1, 1024))
 
@@ -67,7 +67,7 @@ class Teacher:
 
     def patches(self, waveform: tf.Tensor, segments: int) -> tf.Tensor:
         """Back-to-back log-mel patches: (n, samples) -> (n * segments, 96, 64, 1)."""
-        wanted = segments * PATCH_SAMPLES + _OVERHANG
+        wanted = segments * PATCH_SAMPLES + OVERHANG
         waveform = waveform[:, :wanted]
         magnitude = tf.abs(tf.signal.stft(waveform, frame_length=400, frame_step=160, fft_length=512))
         log_mel = tf.math.log(tf.tensordot(magnitude, self._mel, 1) + 0.001)

@@ -15,7 +15,6 @@ from models.audio_facts import AudioFacts, audio_facts
 from models.bootstrap import estimate
 from models.decision import DecisionSettings, needs_review
 from models.evaluation_columns import EXPECTED_DECISION, PAIR
-from models.evaluation_curves import cost_matrix
 from models.evaluation_slices import slices_of
 from models.labels_of_corpus import Recording
 from models.metrics import Bools, weighted_share
@@ -271,7 +270,7 @@ def _worst(
     told: Sequence[Recording], tracks: JudgedTracks, labels: pa.Table, counted: Bools, settings: DecisionSettings
 ) -> list[dict[str, Any]]:
     """The wrong labels that cost most: those acted on first, then by what acting would cost, then by confidence."""
-    costs = cost_matrix(settings.costs)[tracks.truth, tracks.called]
+    costs = settings.costs.matrix()[tracks.truth, tracks.called]
     wrong = np.flatnonzero(~tracks.correct & counted)
     confidence = labels["confidence"].to_numpy()
     order = sorted(

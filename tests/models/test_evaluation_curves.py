@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from models.decision import CostSettings
-from models.evaluation_curves import cost_curve, cost_matrix, plane_of, reliability
+from models.evaluation_curves import cost_curve, plane_of, reliability
 
 COSTS = CostSettings()
 
 
 def test_the_matrix_holds_the_settings():
-    matrix = cost_matrix(COSTS)
+    matrix = COSTS.matrix()
     assert matrix[0, 1] == COSTS.music_called_functional
     assert matrix[1, 0] == COSTS.functional_called_music
     assert matrix.diagonal().tolist() == [0, 0, 0]
