@@ -1,14 +1,12 @@
 """Streams and treatments → what each licensor's tracks of each class count under each policy, counted by DuckDB.
 
-Paths, dates and names reach DuckDB as parameters, never as text of a statement.
+Streams reach DuckDB as Arrow; paths, dates and names as parameters, never as text of a statement.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,20 +16,13 @@ import duckdb
 
 from models.errors import UserError
 from models.payout_shares import WEIGHT_UNITS, PayoutCell
+from transforms.streams_parquet import STREAMS, read_streams
+from transforms.warehouse_tables import create_table, insert
 
 UNLABELLED: Final = "unlabelled"
-_COLUMNS: Final = {
-    "track_id": ("VARCHAR",),
-    "month": ("VARCHAR", "DATE"),
-    "licensor": ("VARCHAR",),
-    "streams": ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT"),
-}
 _BATCH_ROWS: Final = 50_000
 #: So that every sum fits a 64-bit column.
 _MOST_STREAMS: Final = 10**18
-#: A folder named ``licensor=A`` says nothing of the rows, and counts may be narrow in one file and wide in another.
-_READ: Final = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
-MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,23 +38,6 @@ class PolicyTerms:
     policy_id: str
     version: str
     min_streams_12m: int | None
-
-
-def streams_files(pattern: str) -> list[str]:
-    """Find the files of ``--streams``, sorted.
-
-    Raises
-    ------
-    UserError
-        There is none.
-    """
-    if "://" in pattern:
-        raise UserError(f"--streams {pattern}: is read from a local disk only; copy the files there first.")
-    found = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)  # noqa: PTH113, PTH207
-    files = sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113
-    if not files:
-        raise UserError(f"--streams {pattern}: matches no file; give a Parquet file or a quoted glob of them.")
-    return files
 
 
 class StreamsPayout:
@@ -130,7 +104,7 @@ def open_payout(
     Parameters
     ----------
     streams, treatments
-        Parquet files.
+        Parquet files; the streams from :func:`transforms.streams_parquet.find_stream_files`.
     policies
         Each ``policy_id`` once.
     month
@@ -141,7 +115,7 @@ def open_payout(
     Raises
     ------
     UserError
-        A streams file that is no Parquet or lacks a column, a row that makes no sense, or no streams in the month.
+        A row of streams that makes no sense, or no streams in the month.
     """
     with tempfile.TemporaryDirectory(prefix="earmark-payout-") as temporary_folder:
         config: dict[str, Any] = {
@@ -152,137 +126,82 @@ def open_payout(
         }
         connection = duckdb.connect(config=config)
         try:
-            month_text = _check_columns(connection, streams)
-            month, first_month = _check_rows(connection, streams, month_text, month)
-            _load(connection, streams, month_text, treatments, policies, month)
+            _load_streams(connection, streams)
+            month, first_month = _month_and_first(connection, month)
+            _count_month(connection, month)
+            _load_treatments(connection, treatments, policies)
             yield StreamsPayout(connection, month, first_month)
         finally:
             connection.close()
 
 
-def _check_columns(connection: Any, streams: Sequence[str]) -> str:
-    """Give the expression for a row's month as text; files must agree in their columns."""
-    expressions = set()
-    for path in streams:
-        try:
-            described = connection.execute(
-                f"DESCRIBE SELECT * FROM {_READ}",  # noqa: S608 - a constant
-                {"files": _literal([path])},
-            ).fetchall()
-        except duckdb.Error as error:
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"--streams {path}: cannot be read ({reason}); give Parquet files.") from error
-        types = {name: data_type for name, data_type, *_ in described}
-        for column, allowed in _COLUMNS.items():
-            if column not in types:
-                raise UserError(
-                    f"--streams {path}: has no column {column}; it needs {', '.join(_COLUMNS)}, and has "
-                    f"{', '.join(map(repr, list(types)[:20])) or 'none'}."
-                )
-            if types[column] not in allowed:
-                raise UserError(
-                    f"--streams {path}: the column {column} is of type {types[column]}; it must be "
-                    f"{' or '.join(allowed[:2])}."
-                )
-        expressions.add("strftime(month, '%Y-%m')" if types["month"] == "DATE" else "month")
-    if len(expressions) > 1:
-        raise UserError("--streams: month is a date in some files and text in others; give it one type.")
-    return expressions.pop()
+def _load_streams(connection: Any, paths: Sequence[str]) -> None:
+    create_table(connection, "streams", STREAMS)
+    for batch in read_streams(paths):  # one by one: an error in a reader of DuckDB's would come out as DuckDB's own
+        insert(connection, "streams", STREAMS, [batch])
 
 
-def _check_rows(connection: Any, streams: Sequence[str], month_text: str, month: str | None) -> tuple[str, str]:
-    """Refuse rows that would be counted wrongly; give the month and the first of its 12 that has streams."""
-    row = connection.execute(
-        f"""
-        SELECT coalesce(max(month_text), ''),
-            count(*) FILTER (track_id IS NULL OR track_id = ''),
-            count(*) FILTER (streams IS NULL OR streams < 0),
-            any_value(track_id) FILTER (streams IS NULL OR streams < 0),
-            coalesce(sum(streams), 0)::HUGEINT,
-            count(*) FILTER (NOT is_month),
-            any_value(month_text) FILTER (NOT is_month)
-        FROM (
-            SELECT track_id, streams, {month_text} AS month_text,
-                coalesce(regexp_full_match(month_text, $month_pattern), false) AS is_month
-            FROM {_READ}
-        )
-        """,  # noqa: S608 - one of two constants
-        {"files": _literal(streams), "month_pattern": MONTH_PATTERN},
-    ).fetchone()
-    latest, no_track, wrong_streams, track_id, total, wrong_month, some_month = row
-    if no_track:
-        raise UserError(f"--streams: {no_track} rows have no track_id; leave them out, or give them one.")
-    if wrong_streams:
-        raise UserError(
-            f"--streams: {wrong_streams} rows have streams that are negative or null, such as one of track "
-            f"{str(track_id)[:100]!r}; corrections must be added to the month that they correct."
-        )
+def _month_and_first(connection: Any, month: str | None) -> tuple[str, str]:
+    """Give the month, by default the latest, and the first of its 12 that has streams."""
+    latest, total = connection.execute("SELECT max(month), coalesce(sum(streams), 0)::HUGEINT FROM streams").fetchone()
     if total > _MOST_STREAMS:
         raise UserError(f"--streams: the rows add up to {total} streams, which is more than there can be.")
-    if wrong_month:
-        raise UserError(
-            f"--streams: {wrong_month} rows have a month such as {str(some_month)[:40]!r}; write it as YYYY-MM, or as "
-            "the date of any of its days."
-        )
-    if not latest:
+    if latest is None:
         raise UserError("--streams: the files hold no rows.")
     month = month or latest
     earliest, rows = connection.execute(
-        f"""
-        SELECT min(month_text), count(*) FILTER (month_text = $month)
-        FROM (SELECT {month_text} AS month_text FROM {_READ})
-        WHERE month_text BETWEEN $first AND $month
-        """,  # noqa: S608
-        {"files": _literal(streams), "month": month, "first": first_of_12(month)},
+        "SELECT min(month), count(*) FILTER (month = $month) FROM streams WHERE month BETWEEN $first AND $month",
+        {"month": month, "first": first_of_12(month)},
     ).fetchone()
     if not rows:
         raise UserError(f"--month {month}: no streams are of that month; the latest is {latest}.")
     return month, earliest
 
 
-def _load(
-    connection: Any, streams: Sequence[str], month_text: str, treatments: Sequence[str],
-    policies: Sequence[PolicyTerms], month: str,
-) -> None:  # fmt: skip
-    connection.execute("CREATE TEMP TABLE policies (policy_id VARCHAR, min_streams_12m BIGINT)")
-    connection.executemany(
-        "INSERT INTO policies VALUES ($1, $2)", [[policy.policy_id, policy.min_streams_12m] for policy in policies]
-    )
-    try:
-        connection.execute(
-            f"""
-            CREATE TEMP TABLE treatments AS
-            SELECT track_id, policy_id, royalty_class, eligible,
-                CAST(round(stream_weight * $full_weight) AS BIGINT) AS weight_units
-            FROM {_READ} WHERE policy_id IN (SELECT policy_id FROM policies)
-            """,  # noqa: S608 - a constant
-            {"files": _literal(treatments), "full_weight": WEIGHT_UNITS},
-        )
-    except duckdb.IOException as error:  # the names of files carry a digest, so this is never another run's content
-        raise UserError(
-            f"--tables: a file of the run cannot be read ({' '.join(str(error).split())[:300]}); another run may have "
-            "taken its place meanwhile, so run the same command again."
-        ) from error
+def _count_month(connection: Any, month: str) -> None:
     # A track's streams in 12 months are those of all its licensors together.
     connection.execute(
-        f"""
+        """
         CREATE TEMP TABLE month_streams AS
         WITH counted AS (
             SELECT track_id, licensor,
-                coalesce(sum(streams) FILTER (month_text = $month), 0)::HUGEINT AS streams,
+                coalesce(sum(streams) FILTER (month = $month), 0)::HUGEINT AS streams,
                 sum(streams)::HUGEINT AS streams_12m,
-                bool_or(month_text = $month) AS in_month
-            FROM (SELECT *, {month_text} AS month_text FROM {_READ})
-            WHERE month_text BETWEEN $first AND $month
+                bool_or(month = $month) AS in_month
+            FROM streams
+            WHERE month BETWEEN $first AND $month
             GROUP BY track_id, licensor
         ), of_track AS (
             SELECT track_id, sum(streams_12m)::HUGEINT AS streams_12m FROM counted GROUP BY track_id
         )
         SELECT counted.track_id, counted.licensor, counted.streams, of_track.streams_12m
         FROM counted JOIN of_track USING (track_id) WHERE counted.in_month
-        """,  # noqa: S608
-        {"files": _literal(streams), "month": month, "first": first_of_12(month)},
+        """,
+        {"month": month, "first": first_of_12(month)},
     )
+    connection.execute("DROP TABLE streams")
+
+
+def _load_treatments(connection: Any, paths: Sequence[str], policies: Sequence[PolicyTerms]) -> None:
+    connection.execute("CREATE TEMP TABLE policies (policy_id VARCHAR, min_streams_12m BIGINT)")
+    connection.executemany(
+        "INSERT INTO policies VALUES ($1, $2)", [[policy.policy_id, policy.min_streams_12m] for policy in policies]
+    )
+    try:
+        connection.execute(
+            """
+            CREATE TEMP TABLE treatments AS
+            SELECT track_id, policy_id, royalty_class, eligible,
+                CAST(round(stream_weight * $full_weight) AS BIGINT) AS weight_units
+            FROM read_parquet($files, hive_partitioning = false) WHERE policy_id IN (SELECT policy_id FROM policies)
+            """,
+            {"files": _literal(paths), "full_weight": WEIGHT_UNITS},
+        )
+    except duckdb.IOException as error:  # the names of files carry a digest, so this is never another run's content
+        raise UserError(
+            f"--tables: a file of the run cannot be read ({' '.join(str(error).split())[:300]}); another run may have "
+            "taken its place meanwhile, so run the same command again."
+        ) from error
 
 
 def _literal(paths: Sequence[str]) -> list[str]:

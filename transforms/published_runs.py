@@ -6,13 +6,14 @@ import dataclasses
 import datetime
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 from models.errors import UserError
+from transforms.publish_local import LocalStorage
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
-from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS
+from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, run_id_of
 from transforms.table_schemas import TABLES
 
 _BLOCK_BYTES: Final = 2**20
@@ -31,7 +32,15 @@ class PublishedFile:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublishedRun:
-    """A run whose tables are current; the files are in the order of the manifest."""
+    """A run whose tables are current.
+
+    Attributes
+    ----------
+    files
+        In the order of the manifest.
+    manifest
+        All of its ``manifest.json``.
+    """
 
     run_id: str
     run_date: datetime.date
@@ -39,10 +48,15 @@ class PublishedRun:
     taxonomy_version: str
     config_sha256: str
     files: tuple[PublishedFile, ...]
+    manifest: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def rows(self, table: str) -> int:
         """Number of rows that the run published to ``table``."""
-        return sum(file.rows for file in self.files if file.table == table)
+        return sum(file.rows for file in self.files_of(table))
+
+    def files_of(self, table: str) -> list[PublishedFile]:
+        """The files of one table."""
+        return [file for file in self.files if file.table == table]
 
 
 def read_published_runs(tables: str) -> list[PublishedRun]:
@@ -59,22 +73,13 @@ def read_published_runs(tables: str) -> list[PublishedRun]:
         The folder is missing, remote or none of Earmark's; a partition is half published, or holds what its run did
         not write.
     """
-    root = Path(tables)
-    if "://" in tables:
-        raise UserError(f"--tables {tables}: must be on a local disk; copy the folder here and give the copy.")
-    if not root.is_dir():
-        what = "is no folder" if root.exists() else "is not there"
-        raise UserError(f"--tables {tables}: {what}; give the --output folder of categorize_tracks.")
+    root = _local_folder(tables)
     papers = sorted((root / "runs").glob(f"*/{MANIFEST}"))
     if not papers:
-        raise UserError(
-            f"--tables {tables}: holds no published run (runs/*/{MANIFEST}); give the --output folder of "
-            "categorize_tracks."
-        )
+        raise _no_run(tables)
     runs: dict[datetime.date, PublishedRun] = {}
     for path in papers:
-        folder = path.parent
-        if not (folder / SUCCESS).is_file() or (folder / REPLACED_BY).exists():
+        if not _is_current(path.parent):
             continue
         run = _read_run(root, path, tables)
         if other := runs.get(run.run_date):
@@ -85,10 +90,59 @@ def read_published_runs(tables: str) -> list[PublishedRun]:
         runs[run.run_date] = run
     _refuse_other_partitions(root, tables, runs)
     if not runs:
-        raise UserError(
-            f"--tables {tables}: holds no published run; wait until categorize_tracks has ended, with status 0."
-        )
+        raise _no_run(tables)
     return [runs[date] for date in sorted(runs)]
+
+
+def read_published_run(tables: str, run_date: datetime.date | None = None) -> PublishedRun:
+    """Read the current run of one date, whatever happens to other dates meanwhile.
+
+    Parameters
+    ----------
+    tables
+        The output folder of a run, on a local disk (``--tables``).
+    run_date
+        Null for the latest date that has a current run.
+
+    Raises
+    ------
+    UserError
+        The folder is missing, remote or none of Earmark's; it has no current run of the date, or one whose files are
+        not as they were published.
+    """
+    root = _local_folder(tables)
+    storage = LocalStorage(tables)
+    folders = storage.list_successes("track_labels")
+    wanted = folders if run_date is None else [folder for folder in folders if folder == f"run_date={run_date}"]
+    for folder in reversed(wanted):
+        run_id = run_id_of(storage, f"track_labels/{folder}")
+        if run_id is not None and _is_current(root / "runs" / run_id):
+            return _read_run(root, root / "runs" / run_id / MANIFEST, tables)
+    raise _no_run(tables, run_date, [folder.removeprefix("run_date=") for folder in folders])
+
+
+def _local_folder(tables: str) -> Path:
+    root = Path(tables)
+    if "://" in tables:
+        raise UserError(f"--tables {tables}: must be on a local disk; copy the folder here and give the copy.")
+    if not root.is_dir():
+        what = "is no folder" if root.exists() else "is not there"
+        raise UserError(f"--tables {tables}: {what}; give the --output folder of categorize_tracks.")
+    return root
+
+
+def _no_run(tables: str, run_date: datetime.date | None = None, dates: Sequence[str] = ()) -> UserError:
+    what = "no published run" if run_date is None else f"no published run of {run_date}"
+    there = f"; there are {', '.join(dates[-5:])}" if dates else ""
+    return UserError(
+        f"--tables {tables}: holds {what}{there}; give the --output folder of a categorize_tracks that has ended, with "
+        "status 0."
+    )
+
+
+def _is_current(papers: Path) -> bool:
+    """Whether the run with these papers has published all its tables, and no other has begun to replace them."""
+    return (papers / SUCCESS).is_file() and not (papers / REPLACED_BY).exists()
 
 
 def _read_run(root: Path, path: Path, tables: str) -> PublishedRun:
@@ -110,6 +164,7 @@ def _read_run(root: Path, path: Path, tables: str) -> PublishedRun:
             taxonomy_version=str(manifest["taxonomy_version"]),
             config_sha256=str(manifest["config_sha256"]),
             files=files,
+            manifest=manifest,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
