@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from models.errors import UserError
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
 from transforms.payout_console import money_text, print_payout
-from transforms.payout_streams import PolicyTerms, first_of_12, open_payout
+from transforms.payout_streams import TREATMENT_COLUMNS, PolicyTerms, first_of_12, open_payout
 from transforms.payout_tables import (
     PAYOUT_DIFFERENCE,
     PAYOUT_SPLIT,
@@ -27,6 +27,7 @@ from transforms.payout_tables import (
 )
 from transforms.published_runs import PublishedRun, read_published_run
 from transforms.streams_parquet import MONTH_PATTERN, find_stream_files
+from transforms.warehouse_tables import read_table
 
 #: So that every amount fits its column.
 _MOST_CENTS = 10**15
@@ -65,7 +66,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     tables = read_published_run(arguments.tables, arguments.run_date)
     policies = _policies(tables, list(dict.fromkeys(arguments.policy)))
     files = find_stream_files(arguments.streams)
-    treatments = [str(file.path) for file in tables.files_of("royalty_treatments")]
+    treatments = read_table(tables, "royalty_treatments", TREATMENT_COLUMNS, arguments.tables)
     output = pathlib.Path(arguments.output)
     with open_payout(files, treatments, policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from models.errors import UserError
 from models.payout_shares import WEIGHT_UNITS, PayoutCell
@@ -20,6 +20,15 @@ from transforms.streams_parquet import STREAMS, read_streams
 from transforms.warehouse_tables import create_table, insert
 
 UNLABELLED: Final = "unlabelled"
+#: What is read of ``royalty_treatments``.
+TREATMENT_COLUMNS: Final = (
+    "track_id",
+    "policy_id",
+    "policy_version",
+    "royalty_class",
+    "eligible",
+    "stream_weight",
+)
 _BATCH_ROWS: Final = 50_000
 #: So that every sum fits a 64-bit column.
 _MOST_STREAMS: Final = 10**18
@@ -41,7 +50,16 @@ class PolicyTerms:
 
 
 class StreamsPayout:
-    """The streams of one month, joined with a run's treatments; made by :func:`open_payout`.
+    """The streams of one month in a DuckDB database, to be joined with the treatments of one run or several.
+
+    Parameters
+    ----------
+    connection
+        A database; the tables ``streams``, ``month_streams``, ``policies`` and ``treatments`` are made in it.
+    streams
+        From :func:`transforms.streams_parquet.find_stream_files`.
+    month
+        ``YYYY-MM``; null for the latest month that has streams.
 
     Attributes
     ----------
@@ -49,35 +67,50 @@ class StreamsPayout:
         ``YYYY-MM``.
     first_month
         The earliest of the 12 months up to ``month`` that has streams.
+
+    Raises
+    ------
+    UserError
+        A row of streams that makes no sense, or no streams in the month.
     """
 
-    def __init__(self, connection: Any, month: str, first_month: str) -> None:
+    def __init__(self, connection: Any, streams: Sequence[str], month: str | None) -> None:
         self._connection = connection
-        self.month = month
-        self.first_month = first_month
+        _load_streams(connection, streams)
+        self.month, self.first_month = _month_and_first(connection, month)
+        _count_month(connection, self.month)
+        create_treatments(connection)
+        # A macro, so that whoever asks about cells and whoever asks about tracks count alike.
+        connection.execute(
+            f"""
+            CREATE MACRO counted_streams(of_run, of_policy) AS TABLE
+            SELECT month_streams.track_id, month_streams.licensor, month_streams.streams,
+                coalesce(treatments.royalty_class, '{UNLABELLED}') AS royalty_class,
+                coalesce(treatments.eligible, true) AS eligible,
+                month_streams.streams_12m >= coalesce(policies.min_streams_12m, 0) AS enough,
+                CASE WHEN coalesce(treatments.eligible, true)
+                    AND month_streams.streams_12m >= coalesce(policies.min_streams_12m, 0)
+                    THEN month_streams.streams * coalesce(treatments.weight_units, {WEIGHT_UNITS}) ELSE 0
+                    END::HUGEINT AS weighted_units
+            FROM month_streams
+            CROSS JOIN (SELECT * FROM policies WHERE run = of_run AND policy_id = of_policy) AS policies
+            LEFT JOIN (SELECT * FROM treatments WHERE run = of_run AND policy_id = of_policy) AS treatments
+                ON treatments.track_id = month_streams.track_id
+            """  # noqa: S608 - constants
+        )
 
-    def cells(self, policy_id: str) -> list[PayoutCell]:
+    def cells(self, policy_id: str, run: str = "") -> list[PayoutCell]:
         """Count one policy's cells, in no order."""
         rows = self._connection.execute(
             """
             SELECT licensor, royalty_class, count(*), sum(streams)::HUGEINT,
                 coalesce(sum(streams) FILTER (NOT eligible), 0)::HUGEINT,
                 coalesce(sum(streams) FILTER (eligible AND NOT enough), 0)::HUGEINT,
-                coalesce(sum(streams * weight_units) FILTER (eligible AND enough), 0)::HUGEINT
-            FROM (
-                SELECT month_streams.licensor, month_streams.streams,
-                    coalesce(treatments.royalty_class, $unlabelled) AS royalty_class,
-                    coalesce(treatments.eligible, true) AS eligible,
-                    coalesce(treatments.weight_units, $full_weight) AS weight_units,
-                    month_streams.streams_12m >= coalesce(policies.min_streams_12m, 0) AS enough
-                FROM month_streams
-                CROSS JOIN (SELECT * FROM policies WHERE policy_id = $policy_id) AS policies
-                LEFT JOIN (SELECT * FROM treatments WHERE policy_id = $policy_id) AS treatments
-                    ON treatments.track_id = month_streams.track_id
-            )
+                sum(weighted_units)::HUGEINT
+            FROM counted_streams($run, $policy_id)
             GROUP BY licensor, royalty_class
             """,
-            {"policy_id": policy_id, "unlabelled": UNLABELLED, "full_weight": WEIGHT_UNITS},
+            {"policy_id": policy_id, "run": run},
         ).fetchall()
         return [PayoutCell(*row) for row in rows]
 
@@ -95,44 +128,49 @@ class StreamsPayout:
 
 
 @contextlib.contextmanager
+def bounded_database(memory_limit: str = "3GB", threads: int = 2) -> Iterator[Any]:
+    """A DuckDB database that is gone afterwards; what does not fit in ``memory_limit`` goes to a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="earmark-database-") as folder:
+        config: dict[str, Any] = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": folder,
+            "preserve_insertion_order": False,
+        }
+        connection = duckdb.connect(config=config)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
 def open_payout(
-    streams: Sequence[str], treatments: Sequence[str], policies: Sequence[PolicyTerms], month: str | None,
-    *, memory_limit: str = "3GB", threads: int = 2,
-) -> Iterator[StreamsPayout]:  # fmt: skip
-    """Read and check the streams, and join what is needed of the treatments.
+    streams: Sequence[str],
+    treatments: Iterable[pa.RecordBatch],
+    policies: Sequence[PolicyTerms],
+    month: str | None,
+) -> Iterator[StreamsPayout]:
+    """Read the streams of a month and join what is needed of one run's treatments.
 
     Parameters
     ----------
-    streams, treatments
-        Parquet files; the streams from :func:`transforms.streams_parquet.find_stream_files`.
+    streams, month
+        See :class:`StreamsPayout`.
+    treatments
+        Rows with at least the columns of :data:`TREATMENT_COLUMNS`.
     policies
         Each ``policy_id`` once.
-    month
-        ``YYYY-MM``; null for the latest month that has streams.
-    memory_limit, threads
-        DuckDB's; what does not fit goes to a temporary folder.
 
     Raises
     ------
     UserError
         A row of streams that makes no sense, or no streams in the month.
     """
-    with tempfile.TemporaryDirectory(prefix="earmark-payout-") as temporary_folder:
-        config: dict[str, Any] = {
-            "memory_limit": memory_limit,
-            "threads": threads,
-            "temp_directory": temporary_folder,
-            "preserve_insertion_order": False,
-        }
-        connection = duckdb.connect(config=config)
-        try:
-            _load_streams(connection, streams)
-            month, first_month = _month_and_first(connection, month)
-            _count_month(connection, month)
-            _load_treatments(connection, treatments, policies)
-            yield StreamsPayout(connection, month, first_month)
-        finally:
-            connection.close()
+    with bounded_database() as connection:
+        payout = StreamsPayout(connection, streams, month)
+        load_treatments(connection, treatments, policies)
+        yield payout
 
 
 def _load_streams(connection: Any, paths: Sequence[str]) -> None:
@@ -182,31 +220,33 @@ def _count_month(connection: Any, month: str) -> None:
     connection.execute("DROP TABLE streams")
 
 
-def _load_treatments(connection: Any, paths: Sequence[str], policies: Sequence[PolicyTerms]) -> None:
-    connection.execute("CREATE TEMP TABLE policies (policy_id VARCHAR, min_streams_12m BIGINT)")
-    connection.executemany(
-        "INSERT INTO policies VALUES ($1, $2)", [[policy.policy_id, policy.min_streams_12m] for policy in policies]
+def create_treatments(connection: Any) -> None:
+    """Make the tables that :func:`load_treatments` fills, unless they are there."""
+    connection.execute("CREATE TABLE IF NOT EXISTS policies (run VARCHAR, policy_id VARCHAR, min_streams_12m BIGINT)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS treatments (run VARCHAR, track_id VARCHAR, policy_id VARCHAR, "
+        "policy_version VARCHAR, royalty_class VARCHAR, eligible BOOLEAN, weight_units BIGINT)"
     )
-    try:
+
+
+def load_treatments(
+    connection: Any, batches: Iterable[pa.RecordBatch], policies: Sequence[PolicyTerms], run: str = ""
+) -> None:
+    """Add the treatments of one run under these policies."""
+    for policy in policies:
+        connection.execute("INSERT INTO policies VALUES ($1, $2, $3)", [run, policy.policy_id, policy.min_streams_12m])
+    for batch in batches:
+        connection.register("incoming", batch)
         connection.execute(
             """
-            CREATE TEMP TABLE treatments AS
-            SELECT track_id, policy_id, royalty_class, eligible,
-                CAST(round(stream_weight * $full_weight) AS BIGINT) AS weight_units
-            FROM read_parquet($files, hive_partitioning = false) WHERE policy_id IN (SELECT policy_id FROM policies)
+            INSERT INTO treatments
+            SELECT $run, track_id, policy_id, policy_version, royalty_class, eligible,
+                CAST(round(stream_weight * $full_weight) AS BIGINT)
+            FROM incoming WHERE policy_id IN (SELECT policy_id FROM policies WHERE run = $run)
             """,
-            {"files": _literal(paths), "full_weight": WEIGHT_UNITS},
+            {"full_weight": WEIGHT_UNITS, "run": run},
         )
-    except duckdb.IOException as error:  # the names of files carry a digest, so this is never another run's content
-        raise UserError(
-            f"--tables: a file of the run cannot be read ({' '.join(str(error).split())[:300]}); another run may have "
-            "taken its place meanwhile, so run the same command again."
-        ) from error
-
-
-def _literal(paths: Sequence[str]) -> list[str]:
-    """Paths that DuckDB takes for those very files: it would look for matches of a path with ``[``, ``*`` or ``?``."""
-    return [re.sub(r"([*?[])", r"[\1]", path) for path in paths]
+        connection.unregister("incoming")
 
 
 def first_of_12(month: str) -> str:
