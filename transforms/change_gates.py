@@ -1,0 +1,103 @@
+"""Gates on single tracks: how many changed category since the partition before. They feed on the comparison of runs."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import shlex
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from models.errors import UserError
+from transforms.gates import GateReading, GateSettings, exceeds, looked_away, percent, verdict
+from transforms.payout_streams import bounded_database
+from transforms.published_runs import read_previous_run
+from transforms.run_changes import ComparedRun, LabelChanges, count_label_changes, load_labels
+from transforms.staged_runs import read_staged_run
+
+_LOG = logging.getLogger(__name__)
+_GATES: Final = ("max_changed_share", "max_music_to_functional_share")
+_COLUMNS: Final = ("track_id", "category", "decision")
+
+
+def read_change_gates(output: str, run_date: str, staging_dir: str, settings: GateSettings) -> list[GateReading]:
+    """Read the gates on tracks that changed since the latest partition for an earlier date.
+
+    Parameters
+    ----------
+    output
+        The output folder, local or ``gs://…``.
+    run_date
+        ISO 8601; of the run in question.
+    staging_dir
+        Where its tables are staged.
+    """
+    if all(getattr(settings, gate) is None for gate in _GATES):
+        return judge_changes(None, "", settings)
+    try:
+        previous = read_previous_run(output, datetime.date.fromisoformat(run_date))
+        staged = read_staged_run(staging_dir)
+        if previous is None or staged is None:
+            return judge_changes(None, "no earlier partition to compare with", settings)
+        with bounded_database("1GB") as connection:
+            load_labels(connection, "before", ComparedRun(previous, output, "--output"), _COLUMNS)
+            load_labels(connection, "after", ComparedRun(staged, staging_dir, "--output"), _COLUMNS)
+            changes = count_label_changes(connection)
+    except (UserError, OSError, pa.ArrowException, duckdb.Error) as error:
+        # Hours of labelling are not to be lost for a partition of another day that somebody damaged.
+        _LOG.warning("The earlier partition cannot be compared with: %s", error)
+        return judge_changes(None, f"the earlier partition cannot be read ({' '.join(str(error).split())})", settings)
+    return judge_changes(changes, f"since run_date {previous.run_date}", settings)
+
+
+def judge_changes(changes: LabelChanges | None, since: str, settings: GateSettings) -> list[GateReading]:
+    """Hold counted changes against their limits.
+
+    Parameters
+    ----------
+    changes
+        Null when there is nothing to compare with.
+    since
+        Words for a message: since when, or why there is nothing.
+    """
+    readings = []
+    for gate in _GATES:
+        limit = getattr(settings, gate)
+        if limit is None:
+            readings.append(looked_away(gate, None, "turned off"))
+        elif changes is None:
+            readings.append(looked_away(gate, limit, since))
+        elif changes.both < max(1, settings.min_rows_for_shares):
+            why = f"{changes.both} tracks with a label in both runs are fewer than {settings.min_rows_for_shares}"
+            readings.append(looked_away(gate, limit, why))
+        else:
+            readings.append(_judge(gate, changes, since, limit))
+    return readings
+
+
+def _judge(gate: str, changes: LabelChanges, since: str, limit: float) -> GateReading:
+    if gate == "max_changed_share":
+        share = changes.changed_share
+        what = f"{changes.changed} of {changes.both} tracks with a label in both runs changed category {since}"
+    else:
+        share = changes.music_to_functional_share
+        what = (
+            f"{changes.music_to_functional} of {changes.music_before} tracks that were music became functional "
+            f"{since}, {changes.music_to_functional_auto} of them with decision auto"
+        )
+    if share is None:
+        return looked_away(gate, limit, "no track was music before")
+    refused = exceeds(share, limit)
+    return GateReading(gate, share, limit, refused, f"{what}: {percent(share)}, {verdict(refused)} {percent(limit)}.")
+
+
+def how_to_see(readings: list[GateReading], output: str, run_date: str, staging_dir: str) -> str | None:
+    """The command that shows the tracks behind a refusal; null when no gate on tracks refused."""
+    if not any(reading.refused and reading.gate in _GATES for reading in readings):
+        return None
+    previous = read_previous_run(output, datetime.date.fromisoformat(run_date))
+    date = ["--before_run_date", str(previous.run_date)] if previous is not None else []
+    command = ["python", "-m", "pipelines.compare_runs", "--before", output, *date, "--after", staging_dir]
+    return f"To see the tracks: {shlex.join([*command, '--output', 'comparison'])}"
