@@ -69,26 +69,25 @@ def judge_changes(changes: LabelChanges | None, since: str, settings: GateSettin
             readings.append(looked_away(gate, None, "turned off"))
         elif changes is None:
             readings.append(looked_away(gate, limit, since))
-        elif changes.both < max(1, settings.min_rows_for_shares):
-            why = f"{changes.both} tracks with a label in both runs are fewer than {settings.min_rows_for_shares}"
-            readings.append(looked_away(gate, limit, why))
         else:
-            readings.append(_judge(gate, changes, since, limit))
+            readings.append(_judge(gate, changes, since, limit, settings.min_rows_for_shares))
     return readings
 
 
-def _judge(gate: str, changes: LabelChanges, since: str, limit: float) -> GateReading:
+def _judge(gate: str, changes: LabelChanges, since: str, limit: float, min_rows: int) -> GateReading:
     if gate == "max_changed_share":
-        share = changes.changed_share
-        what = f"{changes.changed} of {changes.both} tracks with a label in both runs changed category {since}"
+        rows, share = changes.both, changes.changed_share
+        kind = "tracks with a label in both runs"
+        what = f"{changes.changed} of {rows} {kind} changed category {since}"
     else:
-        share = changes.music_to_functional_share
+        rows, share = changes.music_before, changes.music_to_functional_share
+        kind = "tracks with a label in both runs that were music"
         what = (
-            f"{changes.music_to_functional} of {changes.music_before} tracks that were music became functional "
-            f"{since}, {changes.music_to_functional_auto} of them with decision auto"
+            f"{changes.music_to_functional} of {rows} {kind} became functional {since}, "
+            f"{changes.music_to_functional_auto} of them with decision auto"
         )
-    if share is None:
-        return looked_away(gate, limit, "no track was music before")
+    if share is None or rows < min_rows:
+        return looked_away(gate, limit, f"{rows} {kind} are fewer than {max(1, min_rows)}")
     refused = exceeds(share, limit)
     return GateReading(gate, share, limit, refused, f"{what}: {percent(share)}, {verdict(refused)} {percent(limit)}.")
 
