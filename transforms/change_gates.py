@@ -12,14 +12,12 @@ import pyarrow as pa
 
 from models.errors import UserError
 from transforms.gates import GateReading, GateSettings, exceeds, looked_away, percent, verdict
-from transforms.payout_streams import bounded_database
 from transforms.published_runs import read_previous_run
-from transforms.run_changes import ComparedRun, LabelChanges, count_label_changes, load_labels
+from transforms.run_changes import ComparedRun, LabelChanges, count_changes
 from transforms.staged_runs import read_staged_run
 
 _LOG = logging.getLogger(__name__)
 _GATES: Final = ("max_changed_share", "max_music_to_functional_share")
-_COLUMNS: Final = ("track_id", "category", "decision")
 
 
 def read_change_gates(output: str, run_date: str, staging_dir: str, settings: GateSettings) -> list[GateReading]:
@@ -41,10 +39,7 @@ def read_change_gates(output: str, run_date: str, staging_dir: str, settings: Ga
         staged = read_staged_run(staging_dir)
         if previous is None or staged is None:
             return judge_changes(None, "no earlier partition to compare with", settings)
-        with bounded_database("1GB") as connection:
-            load_labels(connection, "before", ComparedRun(previous, output, "--output"), _COLUMNS)
-            load_labels(connection, "after", ComparedRun(staged, staging_dir, "--output"), _COLUMNS)
-            changes = count_label_changes(connection)
+        changes = count_changes(ComparedRun(previous, output, "--output"), ComparedRun(staged, staging_dir, "--output"))
     except (UserError, OSError, pa.ArrowException, duckdb.Error) as error:
         # Hours of labelling are not to be lost for a partition of another day that somebody damaged.
         _LOG.warning("The earlier partition cannot be compared with: %s", error)

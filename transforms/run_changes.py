@@ -11,7 +11,13 @@ from typing import Any, Final
 
 from models.errors import UserError
 from models.taxonomy import FUNCTIONAL, MUSIC
-from transforms.payout_streams import TREATMENT_COLUMNS, PolicyTerms, create_treatments, load_treatments
+from transforms.payout_streams import (
+    TREATMENT_COLUMNS,
+    PolicyTerms,
+    bounded_database,
+    create_treatments,
+    load_treatments,
+)
 from transforms.publish_manifest import ROW_SETTINGS
 from transforms.published_runs import PublishedRun
 from transforms.warehouse_tables import columns_of, create_table, insert, read_table
@@ -124,6 +130,20 @@ def count_label_changes(connection: Any) -> LabelChanges:
         {"music": MUSIC, "functional": FUNCTIONAL},
     ).fetchone()
     return LabelChanges(*row)
+
+
+def count_changes(before: ComparedRun, after: ComparedRun) -> LabelChanges:
+    """Count how labels changed, from the few columns that it takes.
+
+    Raises
+    ------
+    UserError
+        See :func:`load_labels`.
+    """
+    with bounded_database("1GB") as connection:
+        for side, compared in zip(SIDES, (before, after), strict=True):
+            load_labels(connection, side, compared, ("track_id", "category", "decision"))
+        return count_label_changes(connection)
 
 
 def load_runs(
