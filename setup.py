@@ -77,6 +77,7 @@ setup(
             "earmark-preview-payout = pipelines.preview_payout:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
+            "earmark-compare-runs = pipelines.compare_runs:main",
             "earmark-write-model-card = pipelines.write_model_card:main",
         ]
     },

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import pathlib
@@ -22,7 +21,7 @@ from models.saved_model import ModelMetadata, check_model_folder, shipped_model_
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
 from pipelines.job_config import JobConfig, decode_plan, load_config
-from transforms.catalog_bigquery import require_google_credentials
+from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 
 _DESCRIPTION = """\
@@ -135,7 +134,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     policies = policies_in_force(arguments.policy, date)
     runner_flags, local = _runner_flags(beam_flags, arguments.processes)
-    _check_scheme("--catalog", arguments.catalog)
+    check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
     _check_output(arguments.output)
@@ -220,7 +219,7 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
         return folder
     if not audio_root:
         raise UserError("--audio_root '': is empty; give a folder.")
-    _check_scheme("--audio_root", audio_root)
+    check_scheme("--audio_root", audio_root)
     if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
         raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
     return audio_root
@@ -229,9 +228,9 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
 def _check_output(output: str) -> None:
     if not output:
         raise UserError("--output '': is empty; give a folder.")
-    _check_scheme("--output", output)
+    check_scheme("--output", output)
     if "://" in output:
-        _check_bucket("--output", output)
+        check_bucket("--output", output)
         return
     path = pathlib.Path(output)
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
@@ -241,51 +240,12 @@ def _check_output(output: str) -> None:
         raise UserError(f"--output {output}: {existing} cannot be written to; give a folder that can.")
 
 
-def _check_bucket(flag: str, folder: str) -> None:
-    """Refuse a folder on an object store whose bucket cannot be listed."""
-    if not folder.startswith(("gs://", "s3://")):
-        return
-    from apache_beam.io.filesystems import FileSystems
-
-    try:
-        FileSystems.match([f"{folder.rstrip('/')}/.locks/*"])
-    except Exception as error:  # a storage client's own errors have no common class
-        cause = error
-        while details := getattr(cause, "exception_details", None):  # Beam wraps them, by path
-            cause = next(iter(details.values()))
-        reason = " ".join(str(cause).split())[:300]
-        raise UserError(
-            f"{flag} {folder}: cannot be listed ({reason}); name a bucket that exists and that these credentials may "
-            "read and write."
-        ) from error
-
-
-def _check_scheme(flag: str, path: str) -> None:
-    """Refuse a path on a file system that Beam here does not have, or that nobody has credentials for."""
-    scheme, separator, _ = path.partition("://")
-    if not separator or scheme == "bigquery":
-        return
-    extras = {"gs": ("gcp", "google.cloud.storage"), "s3": ("aws", "boto3"), "hdfs": ("", "hdfs")}
-    if scheme not in extras:
-        raise UserError(f"{flag} {path}: {scheme}:// is not supported; use a local path, gs://, s3:// or hdfs://.")
-    extra, module = extras[scheme]
-    try:
-        found = importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        found = False
-    if not found:
-        mend = f"pip install -e '.[{extra}]' in Earmark's folder" if extra else f"pip install {module}"
-        raise UserError(f"{flag} {path}: reading {scheme}:// needs a package that is not installed; run {mend}.")
-    if scheme == "gs" and not os.environ.get("STORAGE_EMULATOR_HOST"):
-        require_google_credentials(path, flag)
-
-
 def _model(config: JobConfig) -> tuple[str, ModelMetadata]:
     """The folder of the model that will label, and what it says of itself; promoted, unless the config lets it be."""
     folder = config.model.folder or shipped_model_folder()
     if "://" not in folder:
         return folder, _checked_model(folder, folder, config)
-    _check_scheme("model.folder", folder)
+    check_scheme("model.folder", folder)
     import tempfile
 
     from apache_beam.io.filesystems import FileSystems

@@ -20,6 +20,7 @@ from pipelines.interrupts import stop_on_signals
 from transforms.audio_sources import AudioRoot
 from transforms.catalog_duplicates import CollapseDuplicates
 from transforms.catalog_reading import ReadCatalog
+from transforms.change_gates import how_to_see, read_change_gates
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
 from transforms.gates import read_gates, refusal_message, refusals
@@ -128,14 +129,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             pipeline.run().wait_until_finish()
         summary = read_run_summary(staging_dir)
         gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
-        if refused := refusals(gates):
-            print(refusal_message(refused, staging_dir), file=sys.stderr)
-            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
-                print(
-                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
-                    file=sys.stderr,
-                )
-            return EXIT_REFUSED
+        gates += read_change_gates(options.output, date, staging_dir, options.config.gates)
         manifest = build_manifest(
             summary,
             gates,
@@ -144,6 +138,17 @@ def run(argv: Sequence[str] | None = None) -> int:
             catalog={"digest": options.catalog_digest},
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
+        if refused := refusals(gates):
+            publication.keep_refused(manifest)
+            print(refusal_message(refused, staging_dir), file=sys.stderr)
+            if command := how_to_see(gates, options.output, date, staging_dir):
+                print(command, file=sys.stderr)
+            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
+                print(
+                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
+                    file=sys.stderr,
+                )
+            return EXIT_REFUSED
         publication.publish(summary.files, manifest)
     if "://" not in options.output:
         print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])

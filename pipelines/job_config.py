@@ -17,6 +17,7 @@ from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
+from transforms.publish_manifest import ROW_SETTINGS
 
 Settings = TypeVar("Settings", bound=pydantic.BaseModel)
 #: Bound of ``audio.max_sampled_windows``: a decoder process holds the windows of one round at once.
@@ -89,8 +90,8 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     tables: TablesConfig = TablesConfig()
 
     def row_settings(self) -> dict[str, Any]:
-        """What a label depends on besides audio, catalog and model; workers, time-outs and gates are no part of it."""
-        return self.model_dump(mode="json", include={"coverage", "audio", "decision"})
+        """What a label depends on besides audio, catalog and model."""
+        return self.model_dump(mode="json", include=set(ROW_SETTINGS))
 
 
 def decode_plan(config: JobConfig, model: ModelMetadata) -> DecodePlan:

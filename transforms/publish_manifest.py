@@ -18,6 +18,8 @@ from transforms.run_summary import RunSummary
 from transforms.table_schemas import TABLES
 
 MANIFEST_VERSION: Final = 1
+#: The parts of the main job's config that a label depends on; workers, time-outs and gates are no part of it.
+ROW_SETTINGS: Final = ("coverage", "audio", "decision")
 _PACKAGES: Final = ("apache-beam", "tensorflow", "av", "soundfile", "numpy", "pyarrow")
 
 

@@ -226,6 +226,10 @@ class Publication:
         self._storage.delete_folder(self._date_folder)
         self._step("cleared")
 
+    def keep_refused(self, manifest: Mapping[str, Any]) -> None:
+        """Put the manifest of a run that is refused beside its staged files, for whoever looks into them."""
+        self._storage.write(f"{self._attempt_folder}/{MANIFEST}", to_text(manifest).encode("utf-8"))
+
     def _step(self, name: str) -> None:
         self._on_step(name)
 

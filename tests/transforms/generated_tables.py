@@ -38,9 +38,11 @@ class GeneratedRun:
     dead: list[RowTally]
 
 
-def generate_run(run_id: str, tracks: int = 12, *, run_date: datetime.date = RUN_DATE) -> GeneratedRun:
+def generate_run(
+    run_id: str, tracks: int = 12, *, run_date: datetime.date = RUN_DATE, seed: str | None = None
+) -> GeneratedRun:
     """A sound run: ``tracks`` labels, a sixth as many dead letters, and a catalog row that stood twice."""
-    rng = random.Random(run_id)
+    rng = random.Random(seed or run_id)
     lineage = {"model_version": "m1", "taxonomy_version": "1", "run_id": run_id, "run_date": run_date}
     tables: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
     labelled, dead = [], []
