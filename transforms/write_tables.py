@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import hashlib
 import math
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 
+from transforms.carried_rows import CarriedRows
+from transforms.records import key_hash
 from transforms.run_summary import StagedFile
 from transforms.table_schemas import SORT_KEYS, TABLES
+from transforms.whole_files import write_whole_file
 
 Row: TypeAlias = Mapping[str, Any]
 EncodedRow: TypeAlias = tuple[Any, ...]
@@ -47,6 +47,8 @@ def shard_count(total_rows: int, rows_per_file: int) -> int:
 
 class WriteTable(beam.PTransform):
     """Write a table's rows as Parquet files to ``<staging_dir>/<table>/`` and give a :class:`StagedFile` for each.
+
+    Rows come as dicts, or many at once as :class:`~transforms.carried_rows.CarriedRows`.
 
     A row's file follows from its ``track_id`` (or, without one, its ``catalog_row``), the rows of a file are in the
     table's sort order, and a file's name ends in the first digits of its SHA-256. So the files depend on the rows
@@ -105,17 +107,34 @@ class _WriteShard(beam.DoFn):
         self._files = Metrics.counter("WriteTable", "files")
         self._bytes = Metrics.counter("WriteTable", "file_bytes")
 
-    def process(self, element: tuple[int, Iterable[EncodedRow | None]], shards: int) -> Iterator[StagedFile]:
+    def process(
+        self, element: tuple[int, Iterable[EncodedRow | CarriedRows | None]], shards: int
+    ) -> Iterator[StagedFile]:
         shard, grouped = element
-        rows = [row for row in grouped if row is not None]
-        data = parquet_bytes(self._table, rows)
+        rows: list[EncodedRow] = []
+        carried: list[CarriedRows] = []
+        for item in grouped:
+            if isinstance(item, CarriedRows):
+                carried.append(item)
+            elif item is not None:
+                rows.append(item)
+        data, number = self._file(rows, carried)
         sha256 = hashlib.sha256(data).hexdigest()
         path = f"{self._table}/part-{shard:05d}-of-{shards:05d}-{sha256[:8]}.parquet"
         write_whole_file(self._staging_dir, path, data)
-        self._rows.inc(len(rows))
+        self._rows.inc(number)
         self._files.inc()
         self._bytes.inc(len(data))
-        yield StagedFile(self._table, path, len(rows), len(data), sha256)
+        yield StagedFile(self._table, path, number, len(data), sha256)
+
+    def _file(self, rows: list[EncodedRow], carried: Iterable[CarriedRows]) -> tuple[bytes, int]:
+        fresh = arrow_table(self._table, rows)
+        parts = [part for batch in carried if (part := batch.read()).num_rows]
+        if not parts:
+            return _parquet_file(self._table, fresh), len(rows)
+        together = pa.concat_tables([fresh, *(part.cast(fresh.schema) for part in parts)])
+        order = pc.sort_indices(together, sort_keys=[(key, "ascending") for key in SORT_KEYS[self._table]])
+        return _parquet_file(self._table, together.take(order).combine_chunks()), together.num_rows
 
 
 def _every_shard(unused: None, shards: int) -> list[tuple[int, None]]:
@@ -128,31 +147,21 @@ def _checked_shards(shards: int) -> int:
     return shards
 
 
-def _key_by_shard(row: Row, table: str, shards: int) -> tuple[int, EncodedRow]:
+def _key_by_shard(row: Row | CarriedRows, table: str, shards: int) -> tuple[int, EncodedRow | CarriedRows]:
+    if isinstance(row, CarriedRows):
+        return row.shard, row
     encoded = encode_row(table, row)
     key = row["track_id"] if row["track_id"] is not None else row["catalog_row"]
-    digest = hashlib.blake2b(key.encode("utf-8"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % _checked_shards(shards), encoded
-
-
-def write_whole_file(folder: str, path: str, data: bytes) -> None:
-    """Write ``data`` to ``folder/path`` so that the file is whole whenever it is there; safe to repeat.
-
-    The bytes go to a file of a name of its own under ``folder/.temp`` first. A killed worker's stays there, until the
-    whole staging folder is cleared.
-    """
-    # On object stores too: closing a half-written object, as an exception does, would make it visible.
-    temporary = FileSystems.join(folder, ".temp", uuid.uuid4().hex)
-    destination = FileSystems.join(folder, *path.split("/"))
-    with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        stream.write(data)
-    with contextlib.suppress(OSError, BeamIOError):  # It is there already; if not, the rename says so.
-        FileSystems.mkdirs(destination.rsplit("/", 1)[0])
-    FileSystems.rename([temporary], [destination])
+    return key_hash(key) % _checked_shards(shards), encoded
 
 
 def parquet_bytes(table: str, rows: list[EncodedRow]) -> bytes:
     """Make the Parquet file of ``rows`` (from :func:`encode_row`, any order), sorted by the table's ``SORT_KEYS``."""
+    return _parquet_file(table, arrow_table(table, rows))
+
+
+def arrow_table(table: str, rows: list[EncodedRow]) -> pa.Table:
+    """Make an Arrow table of ``rows`` (from :func:`encode_row`, any order), sorted by the table's ``SORT_KEYS``."""
     schema = TABLES[table]
     first = [schema.get_field_index(name) for name in SORT_KEYS[table]]
     order = first + [index for index in range(len(schema)) if index not in first]
@@ -162,7 +171,12 @@ def parquet_bytes(table: str, rows: list[EncodedRow]) -> bytes:
     arrays = [_to_array(field.type, list(values)) for field, values in zip(schema, columns, strict=True)]
     data = pa.Table.from_arrays(arrays, schema=schema)
     data.validate()
-    row_bytes = max(1, data.nbytes // max(1, len(rows)))
+    return data
+
+
+def _parquet_file(table: str, data: pa.Table) -> bytes:
+    schema = TABLES[table]
+    row_bytes = max(1, data.nbytes // max(1, data.num_rows))
     sink = pa.BufferOutputStream()
     pq.write_table(
         data,
@@ -252,6 +266,14 @@ def _float(value: Any) -> float:
     return float(value)
 
 
+def _int(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected a whole number, got {_shown(value)}")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"expected a number of 64 bits, got {value}")
+    return value
+
+
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"expected a bool, got {_shown(value)}")
@@ -285,6 +307,7 @@ def _float32s(value: Any) -> bytes:
 _CHECK_OF_TYPE: Final[dict[pa.DataType, Callable[[Any], Any]]] = {
     pa.string(): _text,
     pa.float64(): _float,
+    pa.int64(): _int,
     pa.bool_(): _bool,
     pa.date32(): _date,
 }
