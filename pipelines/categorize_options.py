@@ -49,7 +49,8 @@ class CategorizeOptions:
     labelling
         What a label depends on beside audio and catalog; a later run carries labels forward while it is the same.
     previous, carrying
-        The run to carry labels from; null when every row is labelled. And a sentence that says so.
+        The run to carry labels from; null when every row is labelled. And, with ``--previous``, a sentence that says
+        what is carried, or why nothing is.
     run_id
         The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
     beam_flags
@@ -213,7 +214,7 @@ def _previous(
 ) -> tuple[PreviousRun | None, str]:
     """The run to carry labels from, and a sentence that says what is carried."""
     if folder is None:
-        return None, "Every row is labelled anew."
+        return None, ""
     if not folder:
         raise UserError("--previous '': is empty; give the --output folder of earlier runs.")
     _check_scheme("--previous", folder)

@@ -116,7 +116,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     options = parse(argv)
     date = options.run_date.isoformat()
-    print(options.carrying, file=sys.stderr)
+    if options.carrying:
+        print(options.carrying, file=sys.stderr)
     with (
         tempfile.TemporaryDirectory(prefix="earmark-progress-") as progress_dir,
         stop_on_signals(progress_dir),
