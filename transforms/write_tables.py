@@ -131,10 +131,10 @@ class _WriteShard(beam.DoFn):
         fresh = arrow_table(self._table, rows)
         parts = [part for batch in carried if (part := batch.read()).num_rows]
         if not parts:
-            return _parquet_file(self._table, fresh), len(rows)
+            return parquet_file(self._table, fresh), len(rows)
         together = pa.concat_tables([fresh, *(part.cast(fresh.schema) for part in parts)])
         order = pc.sort_indices(together, sort_keys=[(key, "ascending") for key in SORT_KEYS[self._table]])
-        return _parquet_file(self._table, together.take(order).combine_chunks()), together.num_rows
+        return parquet_file(self._table, together.take(order).combine_chunks()), together.num_rows
 
 
 def _every_shard(unused: None, shards: int) -> list[tuple[int, None]]:
@@ -157,7 +157,7 @@ def _key_by_shard(row: Row | CarriedRows, table: str, shards: int) -> tuple[int,
 
 def parquet_bytes(table: str, rows: list[EncodedRow]) -> bytes:
     """Make the Parquet file of ``rows`` (from :func:`encode_row`, any order), sorted by the table's ``SORT_KEYS``."""
-    return _parquet_file(table, arrow_table(table, rows))
+    return parquet_file(table, arrow_table(table, rows))
 
 
 def arrow_table(table: str, rows: list[EncodedRow]) -> pa.Table:
@@ -174,7 +174,8 @@ def arrow_table(table: str, rows: list[EncodedRow]) -> pa.Table:
     return data
 
 
-def _parquet_file(table: str, data: pa.Table) -> bytes:
+def parquet_file(table: str, data: pa.Table) -> bytes:
+    """Make the Parquet file of rows in Arrow's format, in the table's schema and sorted by its ``SORT_KEYS``."""
     schema = TABLES[table]
     row_bytes = max(1, data.nbytes // max(1, data.num_rows))
     sink = pa.BufferOutputStream()
