@@ -253,7 +253,7 @@ def main() -> None:
     folder = pathlib.Path(arguments.output)
     folder.mkdir(parents=True, exist_ok=True)
     print(
-        "| carried rows | new rows | processor s | wall s | peak MB | µs per carried row | new rows alone: processor s | peak MB |"
+        "| carried rows | new | processor s | wall s | peak MB | µs per carried row | new alone: processor s | peak MB |"
     )
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for rows in arguments.rows:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,36 +15,64 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.records import RowTally
 from transforms.run_summary import LINEAGE_COLUMNS
-from transforms.whole_files import write_whole_file
+from transforms.whole_files import whole_file, write_whole_file
 
 #: Rows and digest of their track ids per kind of cell; lists, because they are added to in place.
-Cells: TypeAlias = dict[tuple[str | None, ...], list[int]]
+Cells = dict[tuple[str | None, ...], list[int]]
 
 _LABEL_COLUMNS: Final = ("category", "functional_type", "decision", "label_source")
 _FOLDER: Final = ".carried"
+#: Rows that are held as one batch, or as Python objects, at once.
+ROWS_AT_ONCE: Final = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarriedRows:
-    """Rows of one table that go to one of its files.
+    """Rows of one table that go to one of its files, in the table's sort order.
 
     Attributes
     ----------
     shard
         Number of that file.
     path
-        Where they lie; see :func:`spill`.
+        Where they lie, in Arrow's stream format.
+    rows, bytes
+        How many, and what they take in memory.
     cells
         What :class:`~transforms.reconcile.Reconcile` counts of them.
     """
 
     shard: int
     path: str
+    rows: int
+    bytes: int
     cells: Cells
 
-    def read(self) -> pa.Table:
-        """Read the rows."""
-        return read_bucket([self.path], 0)
+    def batches(self) -> Iterator[pa.Table]:
+        """Read the rows, a small part at a time."""
+        with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            for batch in pa.ipc.open_stream(pa.PythonFile(stream, mode="r")):
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
+
+
+def write_carried_rows(
+    folder: str, table: str, shard: int, parts: Iterable[tuple[pa.Table, npt.NDArray[np.uint64]]], schema: pa.Schema
+) -> CarriedRows:
+    """Write rows that come a part at a time, each with its rows' ``key_hash`` of the track id."""
+    path, cells, rows, size = f"{_FOLDER}/{uuid.uuid4().hex}.arrow", Cells(), 0, 0
+    with whole_file(folder, path) as stream, pa.ipc.new_stream(pa.PythonFile(stream, mode="w"), schema) as writer:
+        for part, hashes in parts:
+            writer.write_table(part, max_chunksize=ROWS_AT_ONCE)
+            rows, size = rows + part.num_rows, size + part.nbytes
+            merge_cells(cells, count_cells(table, part, hashes))
+    return CarriedRows(shard, str(FileSystems.join(folder, *path.split("/"))), rows, size, cells)
+
+
+def merge_cells(cells: Cells, others: Cells) -> None:
+    """Add the counts of ``others``."""
+    for cell, (rows, digest) in others.items():
+        add_to_cell(cells, cell, RowTally(rows, digest))
 
 
 def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: int) -> str:
@@ -62,7 +90,7 @@ def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: in
         Number of buckets.
     """
     order = np.argsort(buckets, kind="stable")
-    ordered = (rows.take(pa.array(order)) if len(order) else rows).combine_chunks()
+    ordered = (rows.take(pa.array(order)) if count > 1 and len(order) else rows).combine_chunks()
     ends = np.searchsorted(buckets[order], np.arange(count), side="right")
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, rows.schema) as writer:
@@ -87,12 +115,9 @@ def spill_one(folder: str, rows: pa.Table) -> str:
 
 
 def read_bucket(paths: Sequence[str], bucket: int) -> pa.Table:
-    """Read one bucket of every file, in the order of the paths.
-
-    Their order must not change a row: it is that of the run's bundles.
-    """
+    """Read one bucket of every file; in no certain order, for the names of the files are drawn at random."""
     batches = []
-    for path in paths:
+    for path in sorted(paths):
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
             batches.append(pa.ipc.open_file(pa.PythonFile(stream, mode="r")).get_batch(bucket))
     return pa.Table.from_batches(batches).combine_chunks()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import apache_beam as beam
@@ -17,7 +17,16 @@ from models.decision import DecisionSettings, needs_review
 from models.taxonomy import CATEGORIES
 from models.track_flags import flags_of_audio, track_flags
 from transforms.audio_sources import AudioRoot, AudioSourceError, identify, look_up
-from transforms.carried_rows import CarriedRows, count_cells, mask_of, read_bucket, spill, spill_one, whole
+from transforms.carried_rows import (
+    ROWS_AT_ONCE,
+    CarriedRows,
+    mask_of,
+    read_bucket,
+    spill,
+    spill_one,
+    whole,
+    write_carried_rows,
+)
 from transforms.catalog_buckets import to_batch, to_rows
 from transforms.catalog_duplicates import JudgeTrackId
 from transforms.previous_run import PreviousRun, PreviousRunError
@@ -44,8 +53,6 @@ _AUDIO_COLUMNS: Final = (
 )  # fmt: skip
 _ROW_COLUMNS: Final = ("track_id", "isrc", "release_id", "title", "artist", "audio_uri")
 _FLAG_COLUMNS: Final = ("title", "release_title", "declared_type", "genres", "duration_ms")
-#: Rows that are Python objects at once.
-_ROWS_AT_ONCE: Final = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +113,9 @@ class CarryBucket(beam.DoFn):
 
     def process(self, bucket: int, paths: Sequence[str], multiple: int) -> Iterator[beam.pvalue.TaggedOutput]:
         """Compare one bucket."""
-        catalog, dead_letters = self._distinct(read_bucket(sorted(paths), bucket))
+        catalog, dead_letters = self._distinct(read_bucket(paths, bucket))
+        # As in the tables, whose rows are merged with these.
+        catalog = catalog.take(pc.sort_indices(whole(catalog["track_id"])))
         for letter in dead_letters:
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
         versions = self._settings.previous.read("audio_versions", bucket, _VERSION_COLUMNS)
@@ -115,17 +124,21 @@ class CarryBucket(beam.DoFn):
             self._to_label.inc()
             yield beam.pvalue.TaggedOutput(TO_LABEL, row)
         catalog = catalog.filter(pa.array(kept)).combine_chunks()
+        del versions
         self._carried.inc(catalog.num_rows)
         digest = int(np.add.reduce(catalog["tally_digest"].to_numpy(), dtype=np.uint64))
         tally = RowTally(int(catalog["tally_rows"].to_numpy().sum()), digest)
         yield beam.pvalue.TaggedOutput(LABELLED, TallySum(tally, catalog.num_rows))
-        for table, rows, positions in self._rows(bucket, catalog, new_versions):
-            hashes = catalog["track_hash"].to_numpy()[positions]
-            if table == "track_labels":
-                yield from self._unfinished(bucket, rows, hashes)
-            else:
-                for part in carried_rows(self._settings, table, rows, hashes, bucket, multiple):
-                    yield beam.pvalue.TaggedOutput(table, part)
+        hashes = catalog["track_hash"].to_numpy()
+        parts = iter([(new_versions, hashes)])
+        yield from _tagged("audio_versions", carried_rows(self._settings, "audio_versions", parts, bucket, multiple))
+        del new_versions
+        yield from self._unfinished(bucket, self._labels(catalog, bucket), hashes)
+        ids = whole(catalog["track_id"])
+        del catalog
+        for table in ("track_segments", "track_embeddings"):
+            rows = self._rows_of(table, bucket, ids, hashes)
+            yield from _tagged(table, carried_rows(self._settings, table, rows, bucket, multiple))
 
     def _distinct(self, catalog: pa.Table) -> tuple[pa.Table, list[Any]]:
         """Judge the track ids that stand more than once, as :class:`CollapseDuplicates` does."""
@@ -197,34 +210,32 @@ class CarryBucket(beam.DoFn):
         )
         return kept, new_versions
 
-    def _rows(
-        self, bucket: int, catalog: pa.Table, new_versions: pa.Table
-    ) -> Iterator[tuple[str, pa.Table, npt.NDArray[np.int64]]]:
-        """Give each table's rows, but lineage, with the position of each one's track in the catalog."""
-        previous = self._settings.previous
-        ids = whole(catalog["track_id"])
-        yield "audio_versions", new_versions, np.arange(catalog.num_rows)
+    def _rows_of(
+        self, table: str, bucket: int, ids: pa.Array, hashes: npt.NDArray[np.uint64]
+    ) -> Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]]:
+        """Give the previous run's rows of the carried tracks, a part at a time."""
+        names = [name for name in TABLES[table].names if name not in self._settings.lineage]
+        for batch in self._settings.previous.batches(table, bucket, names):
+            found = pc.index_in(batch["track_id"], value_set=ids)
+            carried = found.is_valid()
+            positions = found.filter(carried).to_numpy(zero_copy_only=False).astype(np.int64)
+            yield pa.Table.from_batches([batch.filter(carried)]), hashes[positions]
+
+    def _labels(self, catalog: pa.Table, bucket: int) -> pa.Table:
+        """Give the carried tracks' rows of ``track_labels`` as far as they are known here, but lineage."""
+        previous, ids = self._settings.previous, whole(catalog["track_id"])
         labels = previous.read("track_labels", bucket, ("track_id", "flags", *_AUDIO_COLUMNS))
         order = pc.index_in(ids, value_set=whole(labels["track_id"]))
         if order.null_count:
             missing = ids.filter(order.is_null())[0].as_py()
             raise PreviousRunError(f"run {previous.run_id} has a row in audio_versions and no label for {missing!r}")
-        yield "track_labels", self._labels(catalog, labels.take(order)), np.arange(catalog.num_rows)
-        del labels
-        for table in ("track_segments", "track_embeddings"):
-            names = [name for name in TABLES[table].names if name not in self._settings.lineage]
-            rows = previous.read(table, bucket, names)
-            positions = pc.index_in(whole(rows["track_id"]), value_set=ids)
-            carried = positions.is_valid()
-            yield table, rows.filter(carried), positions.filter(carried).to_numpy().astype(np.int64)
-
-    def _labels(self, catalog: pa.Table, labels: pa.Table) -> pa.Table:
+        labels = labels.take(order)
         decision = self._settings.decision
         flags: list[list[str]] = []
         decisions: list[str] = []
-        for first in range(0, catalog.num_rows, _ROWS_AT_ONCE):
-            now = catalog.slice(first, _ROWS_AT_ONCE).select(_FLAG_COLUMNS).to_pydict()
-            before = labels.slice(first, _ROWS_AT_ONCE).select(["flags", "category", "duration_s"]).to_pydict()
+        for first in range(0, catalog.num_rows, ROWS_AT_ONCE):
+            now = catalog.slice(first, ROWS_AT_ONCE).select(_FLAG_COLUMNS).to_pydict()
+            before = labels.slice(first, ROWS_AT_ONCE).select(["flags", "category", "duration_s"]).to_pydict()
             for index, (old, category, duration_s) in enumerate(zip(*before.values(), strict=True)):
                 words = {column: now[column][index] for column in _FLAG_COLUMNS}
                 found = track_flags(flags_of_audio(old), category, duration_s, decision, **words)
@@ -253,11 +264,15 @@ class CarryBucket(beam.DoFn):
             yield beam.pvalue.TaggedOutput(tag, spill(settings.staging_dir, keyed, buckets, count))
 
 
+def _tagged(table: str, parts: Iterable[CarriedRows]) -> Iterator[beam.pvalue.TaggedOutput]:
+    for part in parts:
+        yield beam.pvalue.TaggedOutput(table, part)
+
+
 def carried_rows(
     settings: CarrySettings,
     table: str,
-    rows: pa.Table,
-    hashes: npt.NDArray[np.uint64],
+    parts: Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]],
     bucket: int,
     multiple: int,
 ) -> Iterator[CarriedRows]:
@@ -265,24 +280,33 @@ def carried_rows(
 
     Parameters
     ----------
-    rows
-        Rows of ``table`` from one bucket, without lineage.
-    hashes
-        Hash of each row's track id, shape (rows,).
+    parts
+        Rows of ``table`` from one bucket, in its sort order and without lineage, each part with the hashes of its rows'
+        track ids.
     multiple
         How many files of the new run the bucket's rows are spread over.
     """
-    schema = TABLES[table]
-    columns = [
-        pa.repeat(pa.scalar(settings.lineage[field.name], field.type), rows.num_rows)
-        if field.name in settings.lineage
-        else rows[field.name]
-        for field in schema
-    ]
-    rows = pa.Table.from_arrays(columns, schema=schema)
-    buckets = settings.previous.buckets
-    shards = (hashes % np.uint64(buckets * multiple)).astype(np.int64)
+    schema, buckets = TABLES[table], settings.previous.buckets
+
+    def with_lineage(rows: pa.Table) -> pa.Table:
+        columns = [
+            pa.repeat(pa.scalar(settings.lineage[field.name], field.type), rows.num_rows)
+            if field.name in settings.lineage
+            else rows[field.name].cast(field.type)
+            for field in schema
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    complete = ((with_lineage(rows), hashes) for rows, hashes in parts)
+    if multiple == 1:
+        yield write_carried_rows(settings.staging_dir, table, bucket, complete, schema)
+        return
+    # One pass for each file keeps one open; a bucket is spread over more than one file only while a catalog grows.
+    kept = list(complete)
     for shard in range(bucket, buckets * multiple, buckets):
-        mine = shards == shard
-        part = rows.filter(pa.array(mine)) if multiple > 1 else rows
-        yield CarriedRows(shard, spill_one(settings.staging_dir, part), count_cells(table, part, hashes[mine]))
+        mine = (
+            (rows.filter(pa.array(here)), hashes[here])
+            for rows, hashes in kept
+            for here in [hashes % np.uint64(buckets * multiple) == shard]
+        )
+        yield write_carried_rows(settings.staging_dir, table, shard, mine, schema)

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.royalty_policy import RoyaltyPolicy
-from transforms.carried_rows import read_bucket, whole
+from transforms.carried_rows import ROWS_AT_ONCE, read_bucket, whole
 from transforms.carry_labels import (
     BY_AUDIO,
     BY_RELEASE,
@@ -35,8 +37,6 @@ from transforms.royalty_treatments import COUNTS_OF_NONE, TRACK_COLUMNS, Treat, 
 from transforms.table_schemas import TABLES
 from transforms.whole_run import RunTables
 from transforms.write_tables import shard_count
-
-_ROWS_AT_ONCE = 10_000
 
 
 class LabelIncrementally(beam.PTransform):
@@ -169,28 +169,29 @@ class _FinishBucket(beam.DoFn):
         labels = read_bucket([carried.path], 0)
         hashes = labels["track_hash"].to_numpy()
         if firsts:
-            answers = read_bucket(sorted(firsts), carried.bucket)
+            answers = read_bucket(firsts, carried.bucket)
             found = pc.index_in(whole(labels["track_id"]), value_set=whole(answers["track_id"]))
             duplicate_of = whole(answers["first"]).take(found)
             labels = labels.set_column(labels.schema.get_field_index("duplicate_of"), "duplicate_of", duplicate_of)
-        for part in carried_rows(self._settings, "track_labels", labels, hashes, carried.bucket, multiple):
+        parts = iter([(labels, hashes)])
+        for part in carried_rows(self._settings, "track_labels", parts, carried.bucket, multiple):
             yield beam.pvalue.TaggedOutput("track_labels", part)
         if not self._policies:
             return
-        treatments = self._treatments(labels, read_bucket(sorted(releases), carried.bucket) if releases else None)
-        of_each = hashes.repeat(len(self._policies))
-        for part in carried_rows(self._settings, "royalty_treatments", treatments, of_each, carried.bucket, multiple):
+        treatments = self._treatments(labels, hashes, read_bucket(releases, carried.bucket) if releases else None)
+        for part in carried_rows(self._settings, "royalty_treatments", treatments, carried.bucket, multiple):
             yield beam.pvalue.TaggedOutput("royalty_treatments", part)
 
-    def _treatments(self, labels: pa.Table, releases: pa.Table | None) -> pa.Table:
+    def _treatments(
+        self, labels: pa.Table, hashes: npt.NDArray[np.uint64], releases: pa.Table | None
+    ) -> Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]]:
         schema = TABLES["royalty_treatments"]
         own = pa.schema([field for field in schema if field.name not in self._settings.lineage])
         counts: dict[str, tuple[int, ...]] = {}
         if releases is not None:
             counts = {row.pop("track_id"): tuple(row.values()) for row in releases.to_pylist()}
-        batches = []
-        for first in range(0, labels.num_rows, _ROWS_AT_ONCE):
-            columns = labels.slice(first, _ROWS_AT_ONCE).select(TRACK_COLUMNS).to_pydict().values()
+        for first in range(0, labels.num_rows, ROWS_AT_ONCE):
+            columns = labels.slice(first, ROWS_AT_ONCE).select(TRACK_COLUMNS).to_pydict().values()
             rows = [
                 row
                 for track in zip(*columns, strict=True)
@@ -198,5 +199,5 @@ class _FinishBucket(beam.DoFn):
                     (track, others_of(counts[track[0]]) if track[0] in counts else COUNTS_OF_NONE)
                 )
             ]
-            batches.append(pa.Table.from_pylist(rows, schema=own))
-        return pa.concat_tables(batches) if batches else own.empty_table()
+            of_each = hashes[first : first + ROWS_AT_ONCE].repeat(len(self._policies))
+            yield pa.Table.from_pylist(rows, schema=own), of_each

@@ -23,6 +23,8 @@ from transforms.table_schemas import TABLES
 #: Tables whose rows are carried.
 CARRIED_TABLES: Final = ("track_labels", "audio_versions", "track_segments", "track_embeddings")
 
+_BLOCK_BYTES: Final = 1 << 20
+_BATCH_ROWS: Final = 10_000
 _NAME: Final = re.compile(r"part-(\d{5})-of-(\d{5})-[0-9a-f]{8}\.parquet")
 
 
@@ -74,17 +76,35 @@ class PreviousRun:
         PreviousRunError
             The file has gone or is not the one that was published.
         """
+        batches = list(self.batches(table, bucket, columns))
+        schema = pa.schema([TABLES[table].field(name) for name in columns])
+        return pa.Table.from_batches([batch.cast(schema) for batch in batches], schema=schema).combine_chunks()
+
+    def batches(self, table: str, bucket: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read columns of one file a few thousand rows at a time, in their order.
+
+        Raises
+        ------
+        PreviousRunError
+            As in :meth:`read`, before the first batch.
+        """
         file = self.files[table][bucket]
+        digest = hashlib.sha256()
         try:
-            with open_stored(file.path) as stream:
-                data = stream.read()
+            stream = open_stored(file.path)
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+            stream.seek(0)
         except Exception as error:  # a store's client raises what it likes
             raise PreviousRunError(f"{file.path} of run {self.run_id} cannot be read: {error}") from error
-        if hashlib.sha256(data).hexdigest() != file.sha256:
-            raise PreviousRunError(
-                f"{file.path} is not the file that run {self.run_id} published; label without it (--force)"
-            )
-        return pq.read_table(pa.BufferReader(data), columns=list(columns), use_threads=False).combine_chunks()
+        with stream:
+            if digest.hexdigest() != file.sha256:
+                raise PreviousRunError(
+                    f"{file.path} is not the file that run {self.run_id} published; label without it (--force)"
+                )
+            # In small steps also within a row group, which may hold 64 MiB.
+            parquet = pq.ParquetFile(stream, buffer_size=_BLOCK_BYTES, pre_buffer=False)
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)
 
 
 def find_previous_run(folder: str, before: datetime.date) -> PreviousRun | None:

@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.carried_rows import CarriedRows, Cells, add_to_cell, cells_of
+from transforms.carried_rows import CarriedRows, Cells, add_to_cell, cells_of, merge_cells
 from transforms.records import NO_ROWS, RowTally, TallySum
 from transforms.run_summary import SUMMARY_NAME, LabelCount, RunSummary, StagedFile, to_text
 from transforms.table_schemas import TABLES
@@ -132,8 +132,7 @@ class _CountRows(beam.CombineFn):
     def merge_accumulators(self, accumulators: Iterable[Cells]) -> Cells:
         merged: Cells = {}
         for accumulator in accumulators:
-            for cell, (rows, digest) in accumulator.items():
-                add_to_cell(merged, cell, RowTally(rows, digest))
+            merge_cells(merged, accumulator)
         return merged
 
     def extract_output(self, accumulator: Cells) -> Cells:

@@ -90,7 +90,7 @@ class _Answer(beam.DoFn):
         fresh = pa.Table.from_arrays([pa.array(values, pa.string()) for values in columns], schema=KEYED_ROWS)
         parts = [_marked(fresh, False)]
         if paths:
-            parts.append(_marked(read_bucket(sorted(paths), bucket), True))
+            parts.append(_marked(read_bucket(paths, bucket), True))
         answers = self._answer(pa.concat_tables(parts).combine_chunks())
         of_spilled = answers.filter(answers["spilled"])
         if of_spilled.num_rows:

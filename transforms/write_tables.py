@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime
 import hashlib
+import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, Final, TypeAlias
 
 import apache_beam as beam
 import numpy as np
@@ -19,7 +23,7 @@ from transforms.carried_rows import CarriedRows
 from transforms.records import key_hash
 from transforms.run_summary import StagedFile
 from transforms.table_schemas import SORT_KEYS, TABLES
-from transforms.whole_files import write_whole_file
+from transforms.whole_files import whole_file
 
 Row: TypeAlias = Mapping[str, Any]
 EncodedRow: TypeAlias = tuple[Any, ...]
@@ -118,23 +122,20 @@ class _WriteShard(beam.DoFn):
                 carried.append(item)
             elif item is not None:
                 rows.append(item)
-        data, number = self._file(rows, carried)
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = f"{self._table}/part-{shard:05d}-of-{shards:05d}-{sha256[:8]}.parquet"
-        write_whole_file(self._staging_dir, path, data)
+        number = len(rows) + sum(part.rows for part in carried)
+        with tempfile.TemporaryFile(prefix="earmark-table-") as data:
+            _write_parquet(self._table, arrow_table(self._table, rows), carried, data)
+            size = data.tell()
+            data.seek(0)
+            sha256 = hashlib.file_digest(data, "sha256").hexdigest()
+            path = f"{self._table}/part-{shard:05d}-of-{shards:05d}-{sha256[:8]}.parquet"
+            data.seek(0)
+            with whole_file(self._staging_dir, path) as stream:
+                shutil.copyfileobj(data, stream, 1 << 20)
         self._rows.inc(number)
         self._files.inc()
-        self._bytes.inc(len(data))
-        yield StagedFile(self._table, path, number, len(data), sha256)
-
-    def _file(self, rows: list[EncodedRow], carried: Iterable[CarriedRows]) -> tuple[bytes, int]:
-        fresh = arrow_table(self._table, rows)
-        parts = [part for batch in carried if (part := batch.read()).num_rows]
-        if not parts:
-            return parquet_file(self._table, fresh), len(rows)
-        together = pa.concat_tables([fresh, *(part.cast(fresh.schema) for part in parts)])
-        order = pc.sort_indices(together, sort_keys=[(key, "ascending") for key in SORT_KEYS[self._table]])
-        return parquet_file(self._table, together.take(order).combine_chunks()), together.num_rows
+        self._bytes.inc(size)
+        yield StagedFile(self._table, path, number, size, sha256)
 
 
 def _every_shard(unused: None, shards: int) -> list[tuple[int, None]]:
@@ -176,22 +177,56 @@ def arrow_table(table: str, rows: list[EncodedRow]) -> pa.Table:
 
 def parquet_file(table: str, data: pa.Table) -> bytes:
     """Make the Parquet file of rows in Arrow's format, in the table's schema and sorted by its ``SORT_KEYS``."""
+    sink = io.BytesIO()
+    _write_parquet(table, data, [], sink)
+    return sink.getvalue()
+
+
+def _write_parquet(table: str, fresh: pa.Table, carried: Sequence[CarriedRows], sink: IO[bytes]) -> None:
+    """Write rows, those carried among the fresh ones, with a row group in memory at once beside the fresh ones."""
     schema = TABLES[table]
-    row_bytes = max(1, data.nbytes // max(1, data.num_rows))
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        data,
+    rows = fresh.num_rows + sum(part.rows for part in carried)
+    row_bytes = max(1, (fresh.nbytes + sum(part.bytes for part in carried)) // max(1, rows))
+    group_rows = max(1, min(_ROW_GROUP_MAX_ROWS, _ROW_GROUP_BYTES // row_bytes))
+    with pq.ParquetWriter(
         sink,
+        schema,
         compression="zstd",
-        row_group_size=max(1, min(_ROW_GROUP_MAX_ROWS, _ROW_GROUP_BYTES // row_bytes)),
         # A dictionary of float vectors costs time and saves nothing.
         use_dictionary=[path for field in schema if (path := _dictionary_path(field)) is not None],
         write_page_index=True,
         sorting_columns=pq.SortingColumn.from_ordering(
             schema, [(name, "ascending") for name in SORT_KEYS[table]], null_placement="at_start"
         ),
-    )
-    return bytes(sink.getvalue().to_pybytes())
+    ) as writer:
+        waiting: list[pa.Table] = []
+        for part in _merged(table, fresh, carried):
+            waiting.append(part)
+            while sum(batch.num_rows for batch in waiting) >= group_rows:
+                together = pa.concat_tables(waiting)
+                writer.write_table(together.slice(0, group_rows).combine_chunks(), row_group_size=group_rows)
+                waiting = [together.slice(group_rows)]
+        rest = pa.concat_tables(waiting) if waiting else schema.empty_table()
+        if rest.num_rows or not rows:
+            writer.write_table(rest.combine_chunks(), row_group_size=group_rows)
+
+
+def _merged(table: str, fresh: pa.Table, carried: Sequence[CarriedRows]) -> Iterator[pa.Table]:
+    """Rows of both in the table's sort order; no track is in both."""
+    if len(carried) > 1:
+        raise ValueError(f"{len(carried)} lots of carried rows for one file of {table}, where there can be one")
+    if carried:
+        ids = fresh["track_id"].to_pylist()
+        taken = 0
+        for batch in carried[0].batches():
+            behind = bisect.bisect_right(ids, batch["track_id"][-1].as_py(), lo=taken)
+            if behind > taken:
+                batch = pa.concat_tables([batch, fresh.slice(taken, behind - taken)])
+                batch = batch.take(pc.sort_indices(batch, [(key, "ascending") for key in SORT_KEYS[table]]))
+                taken = behind
+            yield batch
+        fresh = fresh.slice(taken)
+    yield fresh
 
 
 def _dictionary_path(field: pa.Field) -> str | None:
