@@ -23,6 +23,7 @@ from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
+from transforms.previous_run import PreviousRun, find_previous_run, why_not_carried
 
 _DESCRIPTION = """\
 Label every track of a catalog as music, functional content or speech, and publish the tables.
@@ -44,6 +45,11 @@ class CategorizeOptions:
     model_folder, model, runtime
         The model that will label, what its folder says of it, and which of its forms it is: the version in ``model``
         is that form's.
+    labelling
+        What a label depends on beside audio and catalog; a later run carries labels forward while it is the same.
+    previous, carrying
+        The run to carry labels from; null when every row is labelled. And, with ``--previous``, a sentence that says
+        what is carried, or why nothing is.
     run_id
         The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
     beam_flags
@@ -62,6 +68,9 @@ class CategorizeOptions:
     model: ModelMetadata
     runtime: Runtime
     catalog_digest: str
+    labelling: dict[str, Any]
+    previous: PreviousRun | None
+    carrying: str
     run_id: str
     beam_flags: tuple[str, ...]
     local: bool
@@ -100,9 +109,12 @@ def make_parser() -> ArgumentParser:
     )
     carry = parser.add_mutually_exclusive_group()
     carry.add_argument(
-        "--previous", metavar="DIR", help="tables of an earlier run to carry labels from (not built yet)"
+        "--previous",
+        metavar="DIR",
+        help="output folder of earlier runs, also the one of --output: tracks with unchanged audio keep the labels of "
+        "the newest one before the run date",
     )
-    carry.add_argument("--force", action="store_true", help="label every row anew (what every run does today)")
+    carry.add_argument("--force", action="store_true", help="label every row anew, as without --previous")
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
     return parser
 
@@ -118,11 +130,6 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     parser = make_parser()
     arguments, beam_flags = parser.parse_known_args(argv)
     check_beam_flags(beam_flags, flags_of(parser))
-    if arguments.previous is not None:
-        raise UserError(
-            f"--previous {arguments.previous}: this version does not carry labels forward; leave the flag out to label "
-            "every row."
-        )
     config = load_config(arguments.config)
     if arguments.coverage is not None:
         config = config.model_copy(update={"coverage": arguments.coverage})
@@ -143,6 +150,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
+    labelling = _labelling(model, config)
+    previous, carrying = _previous(arguments.previous, arguments.output, date, labelling)
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
         catalog=arguments.catalog,
@@ -155,7 +164,10 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         model=model,
         runtime=runtime,
         catalog_digest=catalog_digest,
-        run_id=_run_id(date, catalog_digest, model, config, policies),
+        labelling=labelling,
+        previous=previous,
+        carrying=carrying,
+        run_id=_run_id(date, catalog_digest, model, config, policies, previous),
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
     )
@@ -167,6 +179,7 @@ def _run_id(
     model: ModelMetadata,
     config: JobConfig,
     policies: Sequence[RoyaltyPolicy],
+    previous: PreviousRun | None,
 ) -> str:
     inputs: dict[str, Any] = {
         "run_date": date.isoformat(),
@@ -177,8 +190,47 @@ def _run_id(
         "settings": config.row_settings(),
         "policies": [policy.model_dump(mode="json") for policy in policies],
     }
+    if previous is not None:
+        inputs["previous"] = [previous.run_id, previous.manifest_sha256, config.incremental.model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return f"{date.isoformat()}-{digest[:12]}"
+
+
+def _labelling(model: ModelMetadata, config: JobConfig) -> dict[str, Any]:
+    """What a label depends on beside audio and catalog."""
+    record = json.dumps(model.record(), sort_keys=True)
+    return {
+        "model_version": model.model_version,
+        "model_sha256": hashlib.sha256(record.encode()).hexdigest(),
+        "taxonomy_version": model.taxonomy_version,
+        "earmark": importlib.metadata.version("earmark"),
+        "settings": config.row_settings(),
+    }
+
+
+def _previous(
+    folder: str | None, output: str, date: datetime.date, labelling: dict[str, Any]
+) -> tuple[PreviousRun | None, str]:
+    """The run to carry labels from, and a sentence that says what is carried."""
+    if folder is None:
+        return None, ""
+    if not folder:
+        raise UserError("--previous '': is empty; give the --output folder of earlier runs.")
+    _check_scheme("--previous", folder)
+    if "://" in folder:
+        _check_bucket("--previous", folder)
+    elif not pathlib.Path(folder).exists() and pathlib.Path(folder).absolute() != pathlib.Path(output).absolute():
+        raise UserError(
+            f"--previous {folder}: is not there; give the --output folder of earlier runs. An empty folder, or that of "
+            "--output, will do for the first run."
+        )
+    previous = find_previous_run(folder, date)
+    if previous is None:
+        return None, f"--previous {folder} holds no published run for a date before {date}: every row is labelled anew."
+    named = f"run {previous.run_id} of {previous.run_date}"
+    if reason := why_not_carried(previous, labelling):
+        return None, f"Nothing is carried forward from {named}, every row is labelled anew: {reason}."
+    return previous, f"Labels of tracks with unchanged audio are carried forward from {named}."
 
 
 def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[list[str], bool]:

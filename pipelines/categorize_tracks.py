@@ -9,6 +9,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -18,20 +19,21 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals
 from transforms.audio_sources import AudioRoot
-from transforms.catalog_duplicates import CollapseDuplicates
-from transforms.catalog_reading import ReadCatalog
+from transforms.carry_labels import CarrySettings
 from transforms.change_gates import how_to_see, read_change_gates
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
 from transforms.gates import read_gates, refusal_message, refusals
+from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
-from transforms.royalty_treatments import RoyaltyTreatments
-from transforms.write_tables import WriteTable, shard_count
+from transforms.run_summary import RunSummary
+from transforms.whole_run import LabelCatalog
+from transforms.write_tables import WriteTable
 
 
 def build(
@@ -54,49 +56,47 @@ def build(
         return elements | label >> beam.ParDo(CountProgress(progress_dir, what))
 
     lineage = Lineage(options.run_id, options.run_date, options.model.model_version, TAXONOMY_VERSION)
-    catalog = pipeline | "ReadCatalog" >> ReadCatalog(options.catalog)
-    read = counted("rows_read", catalog.read)
-    distinct = catalog.rows | "CollapseDuplicates" >> CollapseDuplicates()
-    labels = counted("rows_valid", distinct.rows) | "LabelTracks" >> LabelTracks(
+    config = options.config
+    audio_root = AudioRoot(
+        root=options.audio_root,
+        allow_outside_root=config.audio.allow_outside_root,
+        max_file_bytes=config.decode.max_file_bytes,
+    )
+    label_tracks = LabelTracks(
         LabelSettings(
-            audio_root=AudioRoot(
-                root=options.audio_root,
-                allow_outside_root=options.config.audio.allow_outside_root,
-                max_file_bytes=options.config.decode.max_file_bytes,
-            ),
-            decode=options.config.decode,
+            audio_root=audio_root,
+            decode=config.decode,
             plan=options.decode_plan,
             model_folder=options.model_folder,
             calibration=options.model.calibration,
-            decision=options.config.decision,
+            decision=config.decision,
             lineage=lineage,
-            batch_windows=options.config.model.batch_windows,
-            model_threads=options.config.model.threads,
+            batch_windows=config.model.batch_windows,
+            model_threads=config.model.threads,
             runtime=options.runtime,
         ),
         counted,
     )
-    dead_letters = (
-        counted("dead_letters", catalog.dead_letters),
-        counted("dead_letters", distinct.dead_letters),
-        labels["dead_letters"],
-    ) | "AllDeadLetters" >> beam.Flatten()
-    tables = {
-        **{table: labels[table] for table in ("track_labels", "track_segments", "track_embeddings")},
-        "royalty_treatments": labels["track_labels"]
-        | "TreatRoyalties" >> RoyaltyTreatments(options.policies, lineage.columns()),
-        "dead_letters": dead_letters | "DeadLetterRows" >> beam.Map(dead_letter_row, lineage.columns()),
-    }
-    files_per_table = (
-        read
-        | "CountRows" >> beam.combiners.Count.Globally()
-        | "FilesPerTable" >> beam.Map(shard_count, options.config.tables.rows_per_file)
-    )
+    columns, rows_per_file = lineage.columns(), config.tables.rows_per_file
+    label: beam.PTransform
+    if options.previous is None:
+        label = LabelCatalog(options.catalog, label_tracks, options.policies, columns, rows_per_file, counted)
+    else:
+        carry = CarrySettings(
+            options.previous, audio_root, config.decision, config.incremental.unchanged_by, columns, staging_dir
+        )
+        label = LabelIncrementally(options.catalog, carry, label_tracks, options.policies, rows_per_file, counted)
+    rows = pipeline | "Label" >> label
+    tables = {**rows.tables, "dead_letters": rows.dead_letters | beam.Map(dead_letter_row, columns)}
     files = [
-        rows | f"Write {table}" >> WriteTable(table, staging_dir, beam.pvalue.AsSingleton(files_per_table))
-        for table, rows in tables.items()
+        rows_of | f"Write {table}" >> WriteTable(table, staging_dir, beam.pvalue.AsSingleton(rows.files_per_table))
+        for table, rows_of in tables.items()
     ] | "StagedFiles" >> beam.Flatten()
-    tallies = {"read": read, "labelled": labels["labelled"], "dead": dead_letters | "DeadTally" >> beam.Map(_tally)}
+    tallies = {
+        "read": rows.read,
+        "labelled": rows.labelled,
+        "dead": rows.dead_letters | "DeadTally" >> beam.Map(_tally),
+    }
     _ = {**tallies, **tables, "files": files} | "Reconcile" >> Reconcile(
         options.run_id, options.run_date.isoformat(), staging_dir, [policy.name for policy in options.policies]
     )
@@ -117,6 +117,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     options = parse(argv)
     date = options.run_date.isoformat()
+    if options.carrying:
+        print(options.carrying, file=sys.stderr)
     with (
         tempfile.TemporaryDirectory(prefix="earmark-progress-") as progress_dir,
         stop_on_signals(progress_dir),
@@ -136,6 +138,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             model={"model_version": options.model.model_version},
             config=options.config.model_dump(mode="json"),
             catalog={"digest": options.catalog_digest},
+            labelling=options.labelling,
+            previous=_carried_from(options, summary),
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
         if refused := refusals(gates):
@@ -155,6 +159,14 @@ def run(argv: Sequence[str] | None = None) -> int:
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
+
+
+def _carried_from(options: CategorizeOptions, summary: RunSummary) -> dict[str, Any] | None:
+    if options.previous is None:
+        return None
+    sources = summary.labels_by("label_source")
+    counts = {"tracks_carried": sources.get("carried", 0), "tracks_labelled": sources.get("audio", 0)}
+    return {"run_id": options.previous.run_id, "run_date": options.previous.run_date, **counts}
 
 
 def _tally(dead_letter: DeadLetter) -> RowTally:

@@ -15,6 +15,7 @@ from models.errors import UserError
 from models.saved_model import ModelMetadata
 from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
+from transforms.carry_labels import UnchangedBy
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
 from transforms.publish_manifest import ROW_SETTINGS
@@ -78,6 +79,14 @@ class TablesConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     rows_per_file: int = pydantic.Field(default=250_000, ge=1)
 
 
+class IncrementalConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """When a label is carried forward from ``--previous`` (``incremental:``)."""
+
+    #: What says that a track's audio is unchanged. ``storage``: an equal ``audio_etag`` in the catalog, or else size
+    #: and times of the file; its bytes where those differ. ``sha256``: its bytes alone.
+    unchanged_by: UnchangedBy = "storage"
+
+
 class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The whole config file; every key may be left out."""
 
@@ -88,6 +97,7 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     decision: DecisionSettings = DecisionSettings()
     gates: GateSettings = GateSettings()
     tables: TablesConfig = TablesConfig()
+    incremental: IncrementalConfig = IncrementalConfig()
 
     def row_settings(self) -> dict[str, Any]:
         """What a label depends on besides audio, catalog and model."""

@@ -112,10 +112,15 @@ def refusal_message(refused: Sequence[GateRefusal], staging_dir: str) -> str:
 def _reconciliation(summary: RunSummary) -> GateReading:
     errors = summary.reconciliation_errors()
     message = " ".join(errors) or (
-        f"All {summary.read.rows} catalog rows are accounted for: {summary.label_rows} labelled, {summary.dead_rows} "
-        f"dead letters, {summary.collapsed_rows} identical to another row."
+        f"All {summary.read.rows} catalog rows are accounted for: {summary.label_rows} labelled{_carried(summary)}, "
+        f"{summary.dead_rows} dead letters, {summary.collapsed_rows} identical to another row."
     )
     return GateReading("reconciliation", len(errors), 0, bool(errors), message)
+
+
+def _carried(summary: RunSummary) -> str:
+    carried = summary.labels_by("label_source").get("carried", 0)
+    return f" ({carried} of them carried from an earlier run)" if carried else ""
 
 
 def _min_labels(summary: RunSummary, least: int | None) -> GateReading:
