@@ -20,6 +20,7 @@ from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
+from pipelines.dataflow_flags import dataflow_flags, is_dataflow
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
@@ -56,6 +57,8 @@ class CategorizeOptions:
         For Beam's ``PipelineOptions``, the runner among them.
     local
         Whether workers run on this machine.
+    staged
+        The staging folder of a job of this run that is done, to be published instead of labelling; None: label.
     """
 
     catalog: str
@@ -74,6 +77,7 @@ class CategorizeOptions:
     run_id: str
     beam_flags: tuple[str, ...]
     local: bool
+    staged: str | None = None
 
     @property
     def decode_plan(self) -> DecodePlan:
@@ -115,6 +119,10 @@ def make_parser() -> ArgumentParser:
         "the newest one before the run date",
     )
     carry.add_argument("--force", action="store_true", help="label every row anew, as without --previous")
+    parser.add_argument(
+        "--staged", metavar="DIR",
+        help="label nothing: publish what a job on Dataflow left in this staging folder; other flags as in its command",
+    )  # fmt: skip
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
     return parser
 
@@ -140,7 +148,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         )
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     policies = policies_in_force(arguments.policy, date)
-    runner_flags, local = _runner_flags(beam_flags, arguments.processes)
+    runner, runner_flags = _runner(beam_flags, arguments.processes)
+    local = runner == IN_PROCESS_RUNNER
     check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
@@ -150,6 +159,10 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
+    if is_dataflow(runner):
+        places = {"--catalog": arguments.catalog, "--audio_root": audio_root, "--output": arguments.output}
+        named_model = {} if config.model.folder is None else {"model.folder": config.model.folder}
+        runner_flags += dataflow_flags(beam_flags, places | named_model, runtime, config.workers)
     labelling = _labelling(model, config)
     previous, carrying = _previous(arguments.previous, arguments.output, date, labelling)
     catalog_digest = catalog_fingerprint(arguments.catalog)
@@ -170,6 +183,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         run_id=_run_id(date, catalog_digest, model, config, policies, previous),
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
+        staged=arguments.staged,
     )
 
 
@@ -216,9 +230,9 @@ def _previous(
         return None, ""
     if not folder:
         raise UserError("--previous '': is empty; give the --output folder of earlier runs.")
-    _check_scheme("--previous", folder)
+    check_scheme("--previous", folder)
     if "://" in folder:
-        _check_bucket("--previous", folder)
+        check_bucket("--previous", folder)
     elif not pathlib.Path(folder).exists() and pathlib.Path(folder).absolute() != pathlib.Path(output).absolute():
         raise UserError(
             f"--previous {folder}: is not there; give the --output folder of earlier runs. An empty folder, or that of "
@@ -233,8 +247,8 @@ def _previous(
     return previous, f"Labels of tracks with unchanged audio are carried forward from {named}."
 
 
-def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[list[str], bool]:
-    """Flags that choose the runner, and whether it runs on this machine."""
+def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list[str]]:
+    """The runner, :data:`IN_PROCESS_RUNNER` when it runs on this machine, and flags to put behind Beam's."""
     from argparse import ArgumentParser as PlainParser
 
     plain = PlainParser(add_help=False, allow_abbrev=False)
@@ -256,7 +270,7 @@ def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[lis
             raise UserError(f"--processes {processes}: is for local runs; --runner {runner} has flags of its own.")
         if processes > 1:
             flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
-    return flags, local
+    return IN_PROCESS_RUNNER if local or runner is None else runner, flags
 
 
 def _audio_root(catalog: str, audio_root: str | None) -> str:
