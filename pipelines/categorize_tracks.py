@@ -29,7 +29,10 @@ from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
+from transforms.report_making import ReportSources, paths_by_table, run_papers
 from transforms.royalty_treatments import RoyaltyTreatments
+from transforms.run_summary import RunSummary
+from transforms.run_timings import RunClock
 from transforms.write_tables import WriteTable, shard_count
 
 
@@ -58,11 +61,7 @@ def build(
     distinct = catalog.rows | "CollapseDuplicates" >> CollapseDuplicates()
     labels = counted("rows_valid", distinct.rows) | "LabelTracks" >> LabelTracks(
         LabelSettings(
-            audio_root=AudioRoot(
-                root=options.audio_root,
-                allow_outside_root=options.config.audio.allow_outside_root,
-                max_file_bytes=options.config.decode.max_file_bytes,
-            ),
+            audio_root=_audio_root(options),
             decode=options.config.decode,
             plan=options.decode_plan,
             model_folder=options.model_folder,
@@ -114,6 +113,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     UserError
         For a bad argument or config, before any work.
     """
+    clock = RunClock()
     options = parse(argv)
     date = options.run_date.isoformat()
     with (
@@ -124,10 +124,14 @@ def run(argv: Sequence[str] | None = None) -> int:
         staging_dir = publication.prepare()
         pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
         build(pipeline, options, staging_dir, progress_dir if options.local else None)
+        clock.lap("check and prepare")
         with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-            pipeline.run().wait_until_finish()
-        summary = read_run_summary(staging_dir)
-        gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
+            result = pipeline.run()
+            result.wait_until_finish()
+        clock.take_metrics(result)
+        clock.lap("read, decode, label and write tables")
+        summary, previous = read_run_summary(staging_dir), published_summary(options.output, date)
+        gates = read_gates(summary, previous, options.config.gates)
         if refused := refusals(gates):
             print(refusal_message(refused, staging_dir), file=sys.stderr)
             if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
@@ -144,12 +148,34 @@ def run(argv: Sequence[str] | None = None) -> int:
             catalog={"digest": options.catalog_digest},
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
-        publication.publish(summary.files, manifest)
+        papers = run_papers(_report_sources(options, staging_dir, summary, previous), manifest, clock, options.local)
+        publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
         print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
+
+
+def _report_sources(
+    options: CategorizeOptions, staging_dir: str, summary: RunSummary, previous: RunSummary | None
+) -> ReportSources:
+    return ReportSources(
+        folder=staging_dir,
+        paths=paths_by_table([(file.table, file.path) for file in summary.files]),
+        previous=previous,
+        audio_root=_audio_root(options),
+        decode=options.config.decode,
+        settings=options.config.report,
+    )
+
+
+def _audio_root(options: CategorizeOptions) -> AudioRoot:
+    return AudioRoot(
+        root=options.audio_root,
+        allow_outside_root=options.config.audio.allow_outside_root,
+        max_file_bytes=options.config.decode.max_file_bytes,
+    )
 
 
 def _tally(dead_letter: DeadLetter) -> RowTally:

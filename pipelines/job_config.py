@@ -17,6 +17,7 @@ from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
+from transforms.report_settings import ReportSettings
 
 Settings = TypeVar("Settings", bound=pydantic.BaseModel)
 #: Bound of ``audio.max_sampled_windows``: a decoder process holds the windows of one round at once.
@@ -87,9 +88,10 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     decision: DecisionSettings = DecisionSettings()
     gates: GateSettings = GateSettings()
     tables: TablesConfig = TablesConfig()
+    report: ReportSettings = ReportSettings()
 
     def row_settings(self) -> dict[str, Any]:
-        """What a label depends on besides audio, catalog and model; workers, time-outs and gates are no part of it."""
+        """What a label depends on besides audio, catalog and model; workers, time-outs, gates and the page are no part of it."""
         return self.model_dump(mode="json", include={"coverage", "audio", "decision"})
 
 

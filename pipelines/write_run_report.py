@@ -1,0 +1,95 @@
+"""Make the page of a published run again: with streams, with audio from elsewhere, or after a run that had none.
+
+python -m pipelines.write_run_report --tables out --audio_root sample [--run_date 2026-11-22] [--streams 'streams/*.parquet']
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from models.errors import UserError
+from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
+from pipelines.job_config import load_config
+from transforms.audio_sources import AudioRoot
+from transforms.published_runs import PublishedRun, read_published_run
+from transforms.publishing import published_summary, storage_for
+from transforms.report_making import ReportSources, make_page, paths_by_table
+from transforms.run_report import REPORT
+from transforms.run_timings import TIMINGS, RunTimings
+from transforms.streams_parquet import find_stream_files
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """A checked command line of this job.
+
+    Attributes
+    ----------
+    output
+        Null for the run's own page.
+    """
+
+    tables: str
+    run: PublishedRun
+    sources: ReportSources
+    output: pathlib.Path | None
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of this job."""
+    parser = ArgumentParser(
+        "python -m pipelines.write_run_report",
+        "Make the page of a published run again. What it shows and where audio may be read follow --config, not the\n"
+        "manifest: give the run's own config.",
+    )
+    parser.add_argument("--tables", required=True, metavar="DIR", help="--output of categorize_tracks, on a local disk")
+    parser.add_argument("--run_date", type=run_date, metavar="YYYY-MM-DD", help="run (default: the latest published)")
+    parser.add_argument(
+        "--audio_root", metavar="DIR", help="what audio_uri is relative to (default: no excerpts to listen to)"
+    )
+    parser.add_argument(
+        "--streams", metavar="GLOB", help="Parquet with track_id, month, licensor, streams: orders the review queue"
+    )
+    parser.add_argument("--config", metavar="FILE", help="the config of the run (default: every default)")
+    parser.add_argument("--output", metavar="FILE", help=f"default: runs/<run_id>/{REPORT} in --tables")
+    return parser
+
+
+def parse(argv: Sequence[str] | None) -> ReportOptions:
+    """Parse and check a command line.
+
+    Raises
+    ------
+    UserError
+        Names the flag or key, its value and the mend.
+    """
+    arguments = make_parser().parse_args(argv)
+    config = load_config(arguments.config)
+    run = read_published_run(arguments.tables, arguments.run_date)
+    if arguments.audio_root is not None and "://" not in arguments.audio_root:
+        if not pathlib.Path(arguments.audio_root).is_dir():
+            raise UserError(
+                f"--audio_root {arguments.audio_root}: is no folder; give the folder that audio_uri is relative to."
+            )
+    output = pathlib.Path(arguments.output) if arguments.output is not None else None
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise UserError(f"--output {arguments.output}: must be a file in a folder that is there.")
+    sources = ReportSources(
+        folder=arguments.tables,
+        paths=paths_by_table([(file["table"], file["path"]) for file in run.manifest["files"]]),
+        previous=published_summary(arguments.tables, run.run_date.isoformat()),
+        audio_root=None
+        if arguments.audio_root is None
+        else AudioRoot(arguments.audio_root, config.audio.allow_outside_root, config.decode.max_file_bytes),
+        decode=config.decode,
+        settings=config.report,
+        stream_files=find_stream_files(arguments.streams) if arguments.streams is not None else (),
+    )
+    return ReportOptions(arguments.tables, run, sources, output)
