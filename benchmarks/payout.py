@@ -24,6 +24,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # the packages of this checkout
 
+from benchmarks.synthetic_runs import publish_tables, track_ids
 from models.policy_files import policies_in_force
 from models.royalty_rule import ReleaseContext, RoyaltyFacts, treat
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
@@ -33,10 +34,6 @@ from transforms.royalty_treatments import RoyaltyTreatments
 RUN_ID = "benchmark"
 DATE = "2026-11-24"
 POLICIES = ("spotify", "deezer")
-
-
-def track_ids(numbers: np.ndarray) -> pa.Array:
-    return pa.array([f"trk_{number:08d}" for number in numbers.tolist()])
 
 
 def write_treatments(folder: pathlib.Path, tracks: int, rng: np.random.Generator) -> float:
@@ -68,17 +65,8 @@ def write_treatments(folder: pathlib.Path, tracks: int, rng: np.random.Generator
             "ddex_sound_recording_type": pa.array([t.ddex_sound_recording_type for t in treatments], pa.string()),
         }
     )
-    path = f"royalty_treatments/run_date={DATE}/part-0.parquet"
-    success = {"run_id": RUN_ID, "run_date": DATE}
-    papers = folder / "runs" / RUN_ID
-    for place in (folder / path, folder / f"track_labels/run_date={DATE}/_SUCCESS", papers / "_SUCCESS"):
-        place.parent.mkdir(parents=True)
-    pq.write_table(table, folder / path, compression="zstd")
-    (folder / f"track_labels/run_date={DATE}/_SUCCESS").write_text(json.dumps(success))
-    (papers / "_SUCCESS").write_text(json.dumps(success))
     dumped = [policy.model_dump(mode="json") for policy in policies]
-    manifest = success | {"policies": dumped, "files": [{"path": path, "table": "royalty_treatments"}]}
-    (papers / "manifest.json").write_text(json.dumps(manifest))
+    publish_tables(folder, RUN_ID, DATE, {"royalty_treatments": table}, policies=dumped)
     return rule_s
 
 

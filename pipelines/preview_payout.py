@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from models.errors import UserError
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
 from transforms.payout_console import money_text, print_payout
-from transforms.payout_streams import MONTH_PATTERN, PolicyTerms, first_of_12, open_payout, streams_files
+from transforms.payout_streams import TREATMENT_COLUMNS, PolicyTerms, first_of_12, open_payout
 from transforms.payout_tables import (
     PAYOUT_DIFFERENCE,
     PAYOUT_SPLIT,
@@ -25,7 +25,9 @@ from transforms.payout_tables import (
     write_rows,
     write_unlabelled,
 )
-from transforms.published_tables import PublishedRun, published_run
+from transforms.published_runs import PublishedRun, read_published_run
+from transforms.streams_parquet import MONTH_PATTERN, find_stream_files
+from transforms.warehouse_tables import read_table
 
 #: So that every amount fits its column.
 _MOST_CENTS = 10**15
@@ -61,11 +63,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         For a bad argument, tables or streams, before anything is written.
     """
     arguments = make_parser().parse_args(argv)
-    tables = published_run(arguments.tables, arguments.run_date and arguments.run_date.isoformat())
+    tables = read_published_run(arguments.tables, arguments.run_date)
     policies = _policies(tables, list(dict.fromkeys(arguments.policy)))
-    files = streams_files(arguments.streams)
+    files = find_stream_files(arguments.streams)
+    treatments = read_table(tables, "royalty_treatments", TREATMENT_COLUMNS, arguments.tables)
     output = pathlib.Path(arguments.output)
-    with open_payout(files, tables.files("royalty_treatments"), policies, arguments.month) as streams:
+    with open_payout(files, treatments, policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]
         columns = {"month": streams.month, "run_id": tables.run_id}
         _make_folder(output)
@@ -97,7 +100,7 @@ def _policies(tables: PublishedRun, names: Sequence[str]) -> list[PolicyTerms]:
         if name not in there:
             has = f"it has {', '.join(sorted(there))}" if there else "it has none"
             raise UserError(
-                f"--policy {name}: was not evaluated by the run {tables.run_id} in {tables.folder}; {has}. Run "
+                f"--policy {name}: was not evaluated by the run {tables.run_id}; {has}. Run "
                 f"categorize_tracks with --policy {name}, or choose another --run_date."
             )
     return [PolicyTerms(name, there[name]["version"], there[name]["min_streams_12m"]) for name in names]

@@ -310,7 +310,7 @@ class Publication:
 
     def _runs_in_place(self) -> list[str]:
         """List the runs whose files the partition holds now; two when one was killed between tables."""
-        found = (_run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
+        found = (run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
         return sorted({run_id for run_id in found if run_id is not None})
 
 
@@ -335,7 +335,7 @@ def published_summary(output: str, before: str) -> RunSummary | None:
             date = datetime.date.fromisoformat(folder.removeprefix("run_date="))
             if date >= datetime.date.fromisoformat(before):
                 continue
-            run_id = _run_id_of(storage, f"track_labels/{folder}")
+            run_id = run_id_of(storage, f"track_labels/{folder}")
             manifest = storage.read(f"runs/{run_id}/{MANIFEST}")
             if run_id is not None and manifest is not None:
                 return RunSummary.from_json(json.loads(manifest)["summary"])
@@ -343,7 +343,7 @@ def published_summary(output: str, before: str) -> RunSummary | None:
     return None
 
 
-def _run_id_of(storage: Storage, folder: str) -> str | None:
+def run_id_of(storage: Storage, folder: str) -> str | None:
     """Read which run a table's folder is of, from its ``_SUCCESS``; null when that is missing or not ours."""
     found = storage.read(f"{folder}/{SUCCESS}")
     try:
