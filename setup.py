@@ -35,8 +35,10 @@ setup(
         "PyYAML>=6.0",
         "rich>=13",
         "duckdb>=1.2",
-        # The report of an evaluation.
+        # The pages: of a run and of an evaluation.
         "Jinja2>=3.1,<4",
+        "MarkupSafe>=2.1",
+        "Pillow>=11",
         "matplotlib>=3.9,<4",
     ],
     extras_require={
@@ -78,6 +80,7 @@ setup(
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
             "earmark-write-model-card = pipelines.write_model_card:main",
+            "earmark-write-run-report = pipelines.write_run_report:main",
         ]
     },
 )

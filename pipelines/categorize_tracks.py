@@ -29,7 +29,7 @@ from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
-from transforms.report_making import ReportSources, paths_by_table, run_papers
+from transforms.report_making import ReportSources, run_papers, staged_files
 from transforms.royalty_treatments import RoyaltyTreatments
 from transforms.run_summary import RunSummary
 from transforms.run_timings import RunClock
@@ -161,8 +161,7 @@ def _report_sources(
     options: CategorizeOptions, staging_dir: str, summary: RunSummary, previous: RunSummary | None
 ) -> ReportSources:
     return ReportSources(
-        folder=staging_dir,
-        paths=paths_by_table([(file.table, file.path) for file in summary.files]),
+        files=staged_files(staging_dir, summary),
         previous=previous,
         audio_root=_audio_root(options),
         decode=options.config.decode,

@@ -91,7 +91,7 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     report: ReportSettings = ReportSettings()
 
     def row_settings(self) -> dict[str, Any]:
-        """What a label depends on besides audio, catalog and model; workers, time-outs, gates and the page are no part of it."""
+        """What a label depends on besides audio, catalog and model: no workers, time-outs, gates or page."""
         return self.model_dump(mode="json", include={"coverage", "audio", "decision"})
 
 

@@ -76,7 +76,7 @@ def excerpt_start_s(label: Mapping[str, Any], segments: Sequence[Mapping[str, An
         return 0.0
     doubtful = min(against or segments, key=lambda segment: (segment["confidence"], segment["start_s"]))
     middle_s = (doubtful["start_s"] + doubtful["end_s"]) / 2
-    return max(0.0, min(middle_s - excerpt_s / 2, label["duration_s"] - excerpt_s))
+    return max(0.0, min(middle_s - excerpt_s / 2, float(label["duration_s"]) - excerpt_s))
 
 
 def make_excerpts(

@@ -15,7 +15,7 @@ from typing import Any, Final
 import duckdb
 
 from transforms.run_tables import RunTables
-from transforms.streams_parquet import STREAMS, read_streams
+from transforms.streams_parquet import read_streams
 
 #: Bins of the histogram of confidence, over 0 to 1.
 CONFIDENCE_BINS: Final = 20
@@ -205,13 +205,12 @@ class _Counter:
         for batch in read_streams(files):
             self._connection.register("incoming", batch)
             self._connection.execute(
-                "INSERT INTO streams SELECT track_id, licensor, sum(streams) FROM incoming WHERE month = ? GROUP BY ALL",
+                "INSERT INTO streams SELECT track_id, licensor, streams FROM incoming WHERE month = ?",
                 [month],
             )
             self._connection.unregister("incoming")
-        names = ", ".join(STREAMS.names[:1])
         self._connection.execute(
-            f"CREATE TABLE stakes AS SELECT {names}, sum(streams)::BIGINT AS streams FROM streams GROUP BY ALL"  # noqa: S608
+            "CREATE TABLE stakes AS SELECT track_id, sum(streams)::BIGINT AS streams FROM streams GROUP BY track_id"
         )
         return month
 
@@ -256,7 +255,8 @@ class _Counter:
     def causes(self) -> list[CauseOfDeath]:
         columns = ["track_id", "catalog_row", "stage", "error_type", "message"]
         rows = self._query(
-            f"SELECT stage, error_type, count(*), min({{c: catalog_row, i: track_id, m: message}}, {_EXAMPLES_PER_CAUSE}) "  # noqa: S608
+            "SELECT stage, error_type, count(*), "  # noqa: S608 - a number of ours
+            f"min({{c: catalog_row, i: track_id, m: message}}, {_EXAMPLES_PER_CAUSE}) "
             "FROM incoming GROUP BY ALL ORDER BY count(*) DESC, stage, error_type",
             "dead_letters",
             columns,
@@ -294,5 +294,7 @@ class _Counter:
         )
         listed = [LicensorCount(licensor, 0, *numbers) for licensor, *numbers in rows[:_MOST_LICENSORS]]
         if rest := rows[_MOST_LICENSORS:]:
-            listed.append(LicensorCount(None, len(rest), *(sum(column) for column in zip(*(r[1:] for r in rest), strict=True))))
+            listed.append(
+                LicensorCount(None, len(rest), *(sum(column) for column in zip(*(r[1:] for r in rest), strict=True)))
+            )
         return listed

@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 _EXCERPTS_OFF: Final = "This run makes no excerpts to listen to: report.audio is off in its config."
 _NO_PAGE: Final = (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\"><title>Earmark: no page</title></head>"
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'"><title>Earmark: no page</title></head>'
     "<body><p>The page of this run could not be made; its tables are not affected. Make it with "
     "<code>python -m pipelines.write_run_report</code>.</p></body></html>\n"
 )
@@ -35,10 +35,8 @@ class ReportSources:
 
     Attributes
     ----------
-    folder
-        Where the tables' folders are: staging or the output folder, local or ``gs://…``.
-    paths
-        The files of each table in it, relative to ``folder``.
+    files
+        The Parquet files of each table, in staging or published, local or ``gs://…``.
     previous
         See :class:`transforms.run_report.RunReport`.
     audio_root
@@ -49,8 +47,7 @@ class ReportSources:
         From :func:`transforms.streams_parquet.find_stream_files`.
     """
 
-    folder: str
-    paths: Mapping[str, Sequence[str]]
+    files: Mapping[str, Sequence[str]]
     previous: RunSummary | None
     audio_root: AudioRoot | None
     decode: DecodeSettings
@@ -58,9 +55,10 @@ class ReportSources:
     stream_files: Sequence[str] = ()
 
 
-def paths_by_table(files: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """Sort pairs of table and path by table; a table without files has an empty list."""
-    return {table: sorted(path for name, path in files if name == table) for table in TABLES}
+def staged_files(staging_dir: str, summary: RunSummary) -> dict[str, list[str]]:
+    """List the files of each table in a run's staging folder."""
+    folder = staging_dir.rstrip("/")
+    return {table: [f"{folder}/{file.path}" for file in summary.files if file.table == table] for table in TABLES}
 
 
 def run_papers(
@@ -123,12 +121,7 @@ class _Making:
 
     def __init__(self, sources: ReportSources) -> None:
         self._sources = sources
-        tables = RunTables(
-            {
-                table: [f"{sources.folder.rstrip('/')}/{path}" for path in paths]
-                for table, paths in sources.paths.items()
-            }
-        )
+        tables = RunTables(sources.files)
         self._figures = count_figures(tables, sources.settings.review_tracks, sources.stream_files)
         self._excerpts, self._no_excerpts = _excerpts(self._figures.queue, sources)
 

@@ -106,9 +106,7 @@ def report_html(report: RunReport) -> str:
         carried=summary.labels_by("label_source").get("carried", 0),
         histogram=_histogram(figures.confidence),
         figures=figures,
-        queue=[
-            (item, report.excerpts[place] if report.excerpts else None) for place, item in enumerate(figures.queue)
-        ],
+        queue=[(item, report.excerpts[place] if report.excerpts else None) for place, item in enumerate(figures.queue)],
         no_excerpts=report.no_excerpts,
         flag_meanings=FLAGS,
         error_meanings={error.value: ERROR_MEANINGS[error] for error in ErrorType},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from transforms.published_runs import open_stored
 from transforms.table_schemas import TABLES
 
 
@@ -52,17 +52,5 @@ class RunTables:
 
     def _open_each(self, table: str) -> Iterator[pq.ParquetFile]:
         for path in self._files[table]:
-            with _opened(path) as source, pq.ParquetFile(source) as file:
+            with open_stored(path) as source, pq.ParquetFile(source) as file:
                 yield file
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[str | IO[bytes]]:
-    if "://" not in path:
-        yield path
-        return
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        yield stream

@@ -180,7 +180,9 @@ class RunClock:
 def _stage_times(sums: Counter[tuple[str, str]]) -> Iterator[StageTime]:
     for name, count, total, unit_s in _STAGES:
         if total in sums:
-            yield StageTime(name, "windows" if name == "model" else "files", sums[count], round(sums[total] * unit_s, 3))
+            yield StageTime(
+                name, "windows" if name == "model" else "files", sums[count], round(sums[total] * unit_s, 3)
+            )
 
 
 def _cpu_s() -> float:
