@@ -135,7 +135,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     policies = policies_in_force(arguments.policy, date)
     runner_flags, local = _runner_flags(beam_flags, arguments.processes)
-    _check_scheme("--catalog", arguments.catalog)
+    check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
     _check_output(arguments.output)
@@ -220,7 +220,7 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
         return folder
     if not audio_root:
         raise UserError("--audio_root '': is empty; give a folder.")
-    _check_scheme("--audio_root", audio_root)
+    check_scheme("--audio_root", audio_root)
     if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
         raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
     return audio_root
@@ -229,7 +229,7 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
 def _check_output(output: str) -> None:
     if not output:
         raise UserError("--output '': is empty; give a folder.")
-    _check_scheme("--output", output)
+    check_scheme("--output", output)
     if "://" in output:
         _check_bucket("--output", output)
         return
@@ -260,7 +260,7 @@ def _check_bucket(flag: str, folder: str) -> None:
         ) from error
 
 
-def _check_scheme(flag: str, path: str) -> None:
+def check_scheme(flag: str, path: str) -> None:
     """Refuse a path on a file system that Beam here does not have, or that nobody has credentials for."""
     scheme, separator, _ = path.partition("://")
     if not separator or scheme == "bigquery":
@@ -285,7 +285,7 @@ def _model(config: JobConfig) -> tuple[str, ModelMetadata]:
     folder = config.model.folder or shipped_model_folder()
     if "://" not in folder:
         return folder, _checked_model(folder, folder, config)
-    _check_scheme("model.folder", folder)
+    check_scheme("model.folder", folder)
     import tempfile
 
     from apache_beam.io.filesystems import FileSystems

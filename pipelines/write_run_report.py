@@ -14,6 +14,7 @@ import jinja2
 import pyarrow as pa
 
 from models.errors import UserError
+from pipelines.categorize_options import check_scheme
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
 from pipelines.job_config import load_config
 from transforms.audio_sources import AudioRoot
@@ -72,8 +73,11 @@ def parse(argv: Sequence[str] | None) -> ReportOptions:
     """
     arguments = make_parser().parse_args(argv)
     config = load_config(arguments.config)
+    check_scheme("--tables", arguments.tables)
     run = read_published_run(arguments.tables, arguments.run_date, remote=True)
     root = arguments.audio_root
+    if root is not None:
+        check_scheme("--audio_root", root)
     if root is not None and "://" not in root and not pathlib.Path(root).is_dir():
         raise UserError(f"--audio_root {root}: is no folder; give the folder that audio_uri is relative to.")
     output = pathlib.Path(arguments.output) if arguments.output is not None else None
