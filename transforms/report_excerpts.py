@@ -75,7 +75,7 @@ def excerpt_start_s(label: Mapping[str, Any], segments: Sequence[Mapping[str, An
     if not segments:
         return 0.0
     doubtful = min(against or segments, key=lambda segment: (segment["confidence"], segment["start_s"]))
-    middle_s = (doubtful["start_s"] + doubtful["end_s"]) / 2
+    middle_s = float(doubtful["start_s"] + doubtful["end_s"]) / 2
     return max(0.0, min(middle_s - excerpt_s / 2, float(label["duration_s"]) - excerpt_s))
 
 

@@ -14,6 +14,15 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def compact(number: int) -> str:
+    """Write a whole number in few characters: ``950``, ``1.2k``, ``3.4M``."""
+    for limit, unit in ((999_500_000, "G"), (999_500, "M"), (1000, "k")):
+        if number >= limit:
+            value = number / {"G": 1e9, "M": 1e6, "k": 1e3}[unit]
+            return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
+    return str(number)
+
+
 def share(part: float, whole: float = 1.0) -> str:
     """Write a share in percent with one decimal; of nothing it is a dash."""
     if not whole:
@@ -88,5 +97,6 @@ def words(name: str) -> str:
 
 
 FILTERS: Final = {
-    function.__name__: function for function in (count, share, percent, clock, duration, size, shown, figure, words)
+    function.__name__: function
+    for function in (count, compact, share, percent, clock, duration, size, shown, figure, words)
 }

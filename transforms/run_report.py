@@ -27,6 +27,8 @@ from transforms.run_summary import RunSummary
 from transforms.run_timings import RunTimings
 
 REPORT: Final = "report.html"
+#: Bars of the histogram, in percent; two bars of the least height stand above the tallest at most.
+_LEAST_HEIGHT, _MOST_HEIGHT = 2.0, 96.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,11 +174,16 @@ def _histogram(confidence: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
             "most": (place + 1) / CONFIDENCE_BINS,
             "auto": confidence["auto"][place],
             "review": confidence["review"][place],
-            "auto_height": 100 * confidence["auto"][place] / tallest,
-            "review_height": 100 * confidence["review"][place] / tallest,
+            "auto_height": _height(confidence["auto"][place], tallest),
+            "review_height": _height(confidence["review"][place], tallest),
         }
         for place in range(first, CONFIDENCE_BINS)
     ]
+
+
+def _height(number: int, tallest: int) -> float:
+    """A bar's height in percent: what is there is to be seen, beside a bar however tall."""
+    return max(_LEAST_HEIGHT, _MOST_HEIGHT * number / tallest) if number else 0.0
 
 
 def _policies(manifest: Mapping[str, Any], figures: RunFigures) -> list[dict[str, Any]]:
