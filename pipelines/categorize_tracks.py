@@ -31,6 +31,7 @@ from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files
 from transforms.royalty_treatments import RoyaltyTreatments
+from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
 from transforms.run_timings import RunClock
 from transforms.write_tables import WriteTable, shard_count
@@ -132,14 +133,6 @@ def run(argv: Sequence[str] | None = None) -> int:
         clock.lap("read, decode, label and write tables")
         summary, previous = read_run_summary(staging_dir), published_summary(options.output, date)
         gates = read_gates(summary, previous, options.config.gates)
-        if refused := refusals(gates):
-            print(refusal_message(refused, staging_dir), file=sys.stderr)
-            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
-                print(
-                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
-                    file=sys.stderr,
-                )
-            return EXIT_REFUSED
         manifest = build_manifest(
             summary,
             gates,
@@ -149,6 +142,17 @@ def run(argv: Sequence[str] | None = None) -> int:
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
         papers = run_papers(_report_sources(options, staging_dir, summary, previous), manifest, clock, options.local)
+        if refused := refusals(gates):
+            left = publication.leave(papers)
+            print(refusal_message(refused, staging_dir), file=sys.stderr)
+            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
+                print(
+                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
+                    file=sys.stderr,
+                )
+            if left and REPORT in papers:
+                print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
+            return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
         print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])

@@ -226,6 +226,19 @@ class Publication:
         self._storage.delete_folder(self._date_folder)
         self._step("cleared")
 
+    def leave(self, papers: Mapping[str, bytes]) -> bool:
+        """Write papers beside the staged tables of a run that is not published, for whoever looks why.
+
+        False when they cannot be written, which changes nothing about the run.
+        """
+        try:
+            for name, data in papers.items():
+                self._storage.write(f"{self._attempt_folder}/{name}", data)
+        except OSError as error:
+            _LOG.warning("The papers of the refused run cannot be written: %s", error)
+            return False
+        return True
+
     def _step(self, name: str) -> None:
         self._on_step(name)
 

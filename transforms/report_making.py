@@ -61,9 +61,7 @@ def staged_files(staging_dir: str, summary: RunSummary) -> dict[str, list[str]]:
     return {table: [f"{folder}/{file.path}" for file in summary.files if file.table == table] for table in TABLES}
 
 
-def run_papers(
-    sources: ReportSources, manifest: Mapping[str, Any], clock: RunClock, local: bool, published: bool = True
-) -> dict[str, bytes]:
+def run_papers(sources: ReportSources, manifest: Mapping[str, Any], clock: RunClock, local: bool) -> dict[str, bytes]:
     """Make the papers that a run has beside its manifest; nothing that goes wrong with its page fails it.
 
     Parameters
@@ -72,8 +70,6 @@ def run_papers(
         Of the run; this takes its last lap.
     local
         Whether all workers were on this machine.
-    published
-        False for a run that a gate refused.
 
     Returns
     -------
@@ -87,7 +83,7 @@ def run_papers(
         made = _Making(sources)
         clock.lap("count and draw this page")
         timings = clock.timings(local)
-        page = made.page(manifest, timings, published)
+        page = made.page(manifest, timings)
     except Exception as error:
         # The tables are sound and counted: a page is no reason to lose them.
         _LOG.info("The page could not be made.", exc_info=True)
@@ -109,7 +105,7 @@ def make_page(sources: ReportSources, manifest: Mapping[str, Any], timings: RunT
     OSError, pyarrow.ArrowException
         A table cannot be read.
     """
-    return _Making(sources).page(manifest, timings, published=True)
+    return _Making(sources).page(manifest, timings)
 
 
 def _timings_text(timings: RunTimings) -> bytes:
@@ -125,7 +121,7 @@ class _Making:
         self._figures = count_figures(tables, sources.settings.review_tracks, sources.stream_files)
         self._excerpts, self._no_excerpts = _excerpts(self._figures.queue, sources)
 
-    def page(self, manifest: Mapping[str, Any], timings: RunTimings | None, published: bool) -> str:
+    def page(self, manifest: Mapping[str, Any], timings: RunTimings | None) -> str:
         return report_html(
             RunReport(
                 manifest=manifest,
@@ -135,7 +131,6 @@ class _Making:
                 no_excerpts=self._no_excerpts,
                 timings=timings,
                 settings=self._sources.settings,
-                published=published,
             )
         )
 

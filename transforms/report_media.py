@@ -70,10 +70,14 @@ def _spectrum_db(samples: Samples, sample_rate_hz: int) -> npt.NDArray[np.float6
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT_SAMPLES)[centres]
     window = np.hanning(_FFT_SAMPLES)
     power = (np.abs(np.fft.rfft(frames * window)) * 2 / window.sum()) ** 2
-    bins = np.geomspace(HIGHEST_HZ, LOWEST_HZ, _PICTURE_HEIGHT) * _FFT_SAMPLES / sample_rate_hz
-    below = np.clip(bins.astype(int), 0, power.shape[1] - 2)
-    share = np.clip(bins - below, 0.0, 1.0)
-    rows = power[:, below] * (1 - share) + power[:, below + 1] * share
+    edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, _PICTURE_HEIGHT + 1) * _FFT_SAMPLES / sample_rate_hz
+    # A row at the top spans many bins of the transform, and shows its loudest; one at the bottom lies between two.
+    first = np.minimum(edges[:-1].astype(int), power.shape[1] - 1)
+    loudest = np.maximum.reduceat(power, first, axis=1)
+    middle = np.minimum((edges[:-1] + edges[1:]) / 2, power.shape[1] - 1.001)
+    below = middle.astype(int)
+    between = power[:, below] * (1 - (middle - below)) + power[:, below + 1] * (middle - below)
+    rows = np.where(np.diff(edges) > 1, loudest, between)[:, ::-1]
     decibels: npt.NDArray[np.float64] = 10 * np.log10(rows.T + 1e-12)
     return decibels
 

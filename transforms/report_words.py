@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_MOST_CHARACTERS: Final = 300
 #: Invisible, and needed: they join and part letters in Persian and Hindi, and the parts of emoji.
 _JOINERS: Final = "\u200c\u200d"
 
@@ -70,11 +69,11 @@ def size(number: int) -> str:
     return f"{value:,.1f} TB"
 
 
-def shown(text: Any) -> str:
-    """Write a stranger's words: cut to a readable length, without characters that hide or turn what follows."""
+def shown(text: Any, most: int = 300) -> str:
+    """Write a stranger's words: cut to ``most`` characters, without those that hide or turn what follows."""
     words = str(text)
-    if len(words) > _MOST_CHARACTERS:
-        words = words[: _MOST_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    if len(words) > most:
+        words = words[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return "".join(
         character if character.isprintable() or character in _JOINERS else "\N{REPLACEMENT CHARACTER}"
         for character in words

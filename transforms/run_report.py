@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import importlib.resources
 from collections.abc import Mapping, Sequence
@@ -47,8 +48,6 @@ class RunReport:
         Why there are none, as a sentence; null when there are.
     timings
         Null when they were not kept.
-    published
-        False for a run that a gate refused.
     """
 
     manifest: Mapping[str, Any]
@@ -58,7 +57,6 @@ class RunReport:
     no_excerpts: str | None
     timings: RunTimings | None
     settings: ReportSettings
-    published: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +77,45 @@ class Change:
 
 def report_html(report: RunReport) -> str:
     """Render the page."""
+    summary = RunSummary.from_json(report.manifest["summary"])
+    style = importlib.resources.files("transforms").joinpath("templates/run_report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    figures = report.figures
+    return (
+        _environment()
+        .get_template("run_report.html.j2")
+        .render(
+            # Markup: our own file, and an escaped '>' would change both its meaning and its digest.
+            style=Markup(style),  # noqa: S704
+            policy=f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest}'; "
+            "base-uri 'none'; form-action 'none'",
+            manifest=report.manifest,
+            summary=summary,
+            gates=report.manifest["gates"],
+            previous=report.previous,
+            changes=_changes(summary, report.previous) if report.previous is not None else {},
+            categories=CATEGORIES,
+            by_category=summary.labels_by("category", "decision"),
+            by_type=_by_type(summary),
+            carried=summary.labels_by("label_source").get("carried", 0),
+            histogram=_histogram(figures.confidence),
+            figures=figures,
+            queue=[
+                (item, report.excerpts[place] if report.excerpts else None) for place, item in enumerate(figures.queue)
+            ],
+            no_excerpts=report.no_excerpts,
+            flag_meanings=FLAGS,
+            error_meanings={error.value: ERROR_MEANINGS[error] for error in ErrorType},
+            policies=_policies(report.manifest, figures),
+            timings=report.timings,
+            settings=report.settings,
+            tables=_tables(report.manifest),
+        )
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("transforms", "templates"),
         autoescape=True,
@@ -87,36 +124,7 @@ def report_html(report: RunReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
-    summary = RunSummary.from_json(report.manifest["summary"])
-    style = importlib.resources.files("transforms").joinpath("templates/run_report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    figures = report.figures
-    return environment.get_template("run_report.html.j2").render(
-        # Markup: our own file, and an escaped '>' would change both its meaning and its digest.
-        style=Markup(style),  # noqa: S704
-        policy=f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'",
-        manifest=report.manifest,
-        summary=summary,
-        gates=report.manifest["gates"],
-        published=report.published,
-        previous=report.previous,
-        changes=_changes(summary, report.previous) if report.previous is not None else {},
-        categories=CATEGORIES,
-        by_category=summary.labels_by("category", "decision"),
-        by_type=_by_type(summary),
-        carried=summary.labels_by("label_source").get("carried", 0),
-        histogram=_histogram(figures.confidence),
-        figures=figures,
-        queue=[(item, report.excerpts[place] if report.excerpts else None) for place, item in enumerate(figures.queue)],
-        no_excerpts=report.no_excerpts,
-        flag_meanings=FLAGS,
-        error_meanings={error.value: ERROR_MEANINGS[error] for error in ErrorType},
-        policies=_policies(report.manifest, figures),
-        timings=report.timings,
-        settings=report.settings,
-        tables=_tables(report.manifest),
-    )
+    return environment
 
 
 def _changes(summary: RunSummary, previous: RunSummary) -> dict[str, list[Change]]:
