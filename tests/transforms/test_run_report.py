@@ -7,8 +7,6 @@ import html.parser
 import json
 import re
 
-import pytest
-
 from models.decision import FLAGS
 from tests.sample_run import RUN_DATE
 from tests.transforms.report_tables import dead_letter, label, segment, treatment, write
