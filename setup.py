@@ -35,8 +35,10 @@ setup(
         "PyYAML>=6.0",
         "rich>=13",
         "duckdb>=1.2",
-        # The report of an evaluation.
+        # The pages: of a run and of an evaluation.
         "Jinja2>=3.1,<4",
+        "MarkupSafe>=2.1",
+        "Pillow>=11",
         "matplotlib>=3.9,<4",
     ],
     extras_require={
@@ -79,6 +81,7 @@ setup(
             "earmark-build-warehouse = pipelines.build_warehouse:main",
             "earmark-compare-runs = pipelines.compare_runs:main",
             "earmark-write-model-card = pipelines.write_model_card:main",
+            "earmark-write-run-report = pipelines.write_run_report:main",
         ]
     },
 )

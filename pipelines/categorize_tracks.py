@@ -32,7 +32,10 @@ from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
+from transforms.report_making import ReportSources, run_papers, staged_files
+from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
+from transforms.run_timings import RunClock
 from transforms.whole_run import LabelCatalog
 from transforms.write_tables import WriteTable
 
@@ -58,11 +61,7 @@ def build(
 
     lineage = Lineage(options.run_id, options.run_date, options.model.model_version, TAXONOMY_VERSION)
     config = options.config
-    audio_root = AudioRoot(
-        root=options.audio_root,
-        allow_outside_root=config.audio.allow_outside_root,
-        max_file_bytes=config.decode.max_file_bytes,
-    )
+    audio_root = _audio_root(options)
     label_tracks = LabelTracks(
         LabelSettings(
             audio_root=audio_root,
@@ -117,6 +116,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     UserError
         For a bad argument or config, before any work.
     """
+    clock = RunClock()
     options = parse(argv)
     date = options.run_date.isoformat()
     if options.carrying:
@@ -132,12 +132,16 @@ def run(argv: Sequence[str] | None = None) -> int:
             staging_dir = publication.prepare()
             pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
             build(pipeline, options, staging_dir, progress_dir if options.local else None)
+            clock.lap("check and prepare")
             with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-                done = wait_until_done(pipeline.run(), staging_dir)
+                result = pipeline.run()
+                done = wait_until_done(result, staging_dir)
             if not done:
                 return EXIT_PUBLISHED
-        summary = read_run_summary(staging_dir)
-        gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
+            clock.take_metrics(result)
+            clock.lap("read, decode, label and write tables")
+        summary, before = read_run_summary(staging_dir), published_summary(options.output, date)
+        gates = read_gates(summary, before, options.config.gates)
         gates += read_change_gates(options.output, date, staging_dir, options.config.gates)
         manifest = build_manifest(
             summary,
@@ -149,8 +153,9 @@ def run(argv: Sequence[str] | None = None) -> int:
             previous=_carried_from(options, summary),
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
+        papers = run_papers(_report_sources(options, staging_dir, summary, before), manifest, clock, options.local)
         if refused := refusals(gates):
-            publication.keep_refused(manifest)
+            left = publication.leave(manifest, papers)
             print(refusal_message(refused, staging_dir), file=sys.stderr)
             if command := how_to_see(gates, options.output, date, staging_dir):
                 print(command, file=sys.stderr)
@@ -159,8 +164,10 @@ def run(argv: Sequence[str] | None = None) -> int:
                     f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
                     file=sys.stderr,
                 )
+            if left and REPORT in papers:
+                print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
             return EXIT_REFUSED
-        publication.publish(summary.files, manifest)
+        publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
         print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])
     else:
@@ -174,6 +181,26 @@ def _carried_from(options: CategorizeOptions, summary: RunSummary) -> dict[str, 
     sources = summary.labels_by("label_source")
     counts = {"tracks_carried": sources.get("carried", 0), "tracks_labelled": sources.get("audio", 0)}
     return {"run_id": options.previous.run_id, "run_date": options.previous.run_date, **counts}
+
+
+def _report_sources(
+    options: CategorizeOptions, staging_dir: str, summary: RunSummary, previous: RunSummary | None
+) -> ReportSources:
+    return ReportSources(
+        files=staged_files(staging_dir, summary),
+        previous=previous,
+        audio_root=_audio_root(options),
+        decode=options.config.decode,
+        settings=options.config.report,
+    )
+
+
+def _audio_root(options: CategorizeOptions) -> AudioRoot:
+    return AudioRoot(
+        root=options.audio_root,
+        allow_outside_root=options.config.audio.allow_outside_root,
+        max_file_bytes=options.config.decode.max_file_bytes,
+    )
 
 
 def _tally(dead_letter: DeadLetter) -> RowTally:

@@ -19,6 +19,7 @@ from transforms.carry_labels import UnchangedBy
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
 from transforms.publish_manifest import ROW_SETTINGS
+from transforms.report_settings import ReportSettings
 
 Settings = TypeVar("Settings", bound=pydantic.BaseModel)
 #: Bound of ``audio.max_sampled_windows``: a decoder process holds the windows of one round at once.
@@ -115,6 +116,7 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     tables: TablesConfig = TablesConfig()
     incremental: IncrementalConfig = IncrementalConfig()
     workers: WorkersConfig = WorkersConfig()
+    report: ReportSettings = ReportSettings()
 
     def row_settings(self) -> dict[str, Any]:
         """What a label depends on besides audio, catalog and model."""

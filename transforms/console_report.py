@@ -16,6 +16,7 @@ from rich.table import Table
 from models.decision import FLAGS
 from models.taxonomy import CATEGORIES
 from transforms.printable import printable
+from transforms.run_report import REPORT
 
 
 def reason(label: dict[str, Any]) -> str:
@@ -103,6 +104,7 @@ def print_report(
         "",
         f"Tables:   {place}/<table>/run_date={run_date}/",
         f"Manifest: {place / 'runs' / run_id / 'manifest.json'}",
+        *([f"Report:   {page}"] if (page := place / "runs" / run_id / REPORT).is_file() else []),
         "A query to paste:",
         f"  {shlex.quote(_python())} -c {_shell_text(code)}",
     )

@@ -251,9 +251,18 @@ class Publication:
         self._storage.delete_folder(self._date_folder)
         self._step("cleared")
 
-    def keep_refused(self, manifest: Mapping[str, Any]) -> None:
-        """Put the manifest of a run that is refused beside its staged files, for whoever looks into them."""
-        self._storage.write(f"{self._attempt_folder}/{MANIFEST}", to_text(manifest).encode("utf-8"))
+    def leave(self, manifest: Mapping[str, Any], papers: Mapping[str, bytes]) -> bool:
+        """Write manifest and papers beside the staged tables of a run that is not published, for whoever looks why.
+
+        False when they cannot be written, which changes nothing about the run.
+        """
+        try:
+            for name, data in {**papers, MANIFEST: to_text(manifest).encode("utf-8")}.items():
+                self._storage.write(f"{self._attempt_folder}/{name}", data)
+        except OSError as error:
+            _LOG.warning("The papers of the refused run cannot be written: %s", error)
+            return False
+        return True
 
     def _step(self, name: str) -> None:
         self._on_step(name)

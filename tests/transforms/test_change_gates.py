@@ -43,7 +43,7 @@ def stage(output: pathlib.Path, rows) -> str:
         staging_dir = publication.prepare()
         _, summary, manifest = stage_run(staging_dir, DATE, run_id="now", labels=rows)
         (pathlib.Path(staging_dir) / SUMMARY_NAME).write_text(to_text(summary.to_json()))
-        publication.keep_refused(manifest)
+        publication.leave(manifest, {})
     return staging_dir
 
 
