@@ -22,8 +22,9 @@ from models.saved_model import ModelMetadata, check_model_folder, shipped_model_
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
 from pipelines.job_config import JobConfig, decode_plan, load_config
-from transforms.catalog_bigquery import require_google_credentials
+from transforms.catalog_bigquery import parse_bigquery, require_google_credentials
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
+from transforms.catalog_files import file_states
 
 _DESCRIPTION = """\
 Label every track of a catalog as music, functional content or speech, and publish the tables.
@@ -47,6 +48,8 @@ class CategorizeOptions:
         is that form's.
     run_id
         The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
+    catalog_states
+        What the catalog's files looked like before ``catalog_digest`` was made of them; null for BigQuery.
     beam_flags
         For Beam's ``PipelineOptions``, the runner among them.
     local
@@ -62,6 +65,7 @@ class CategorizeOptions:
     model_folder: str
     model: ModelMetadata
     runtime: Runtime
+    catalog_states: dict[str, str] | None
     catalog_digest: str
     run_id: str
     beam_flags: tuple[str, ...]
@@ -144,6 +148,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
+    catalog_states = None if parse_bigquery(arguments.catalog) else file_states(arguments.catalog)
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
         catalog=arguments.catalog,
@@ -155,6 +160,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         model_folder=model_folder,
         model=model,
         runtime=runtime,
+        catalog_states=catalog_states,
         catalog_digest=catalog_digest,
         run_id=_run_id(date, catalog_digest, model, config, policies),
         beam_flags=(*beam_flags, *runner_flags),

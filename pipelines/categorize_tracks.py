@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -16,7 +15,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from models.taxonomy import TAXONOMY_VERSION
 from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
-from pipelines.interrupts import stop_on_signals
+from pipelines.interrupts import stop_on_signals, temporary_folder
+from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.catalog_duplicates import CollapseDuplicates
 from transforms.catalog_reading import ReadCatalog
@@ -30,6 +30,7 @@ from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.royalty_treatments import RoyaltyTreatments
+from transforms.worker_life import announce_main_process
 from transforms.write_tables import WriteTable, shard_count
 
 
@@ -53,7 +54,7 @@ def build(
         return elements | label >> beam.ParDo(CountProgress(progress_dir, what))
 
     lineage = Lineage(options.run_id, options.run_date, options.model.model_version, TAXONOMY_VERSION)
-    catalog = pipeline | "ReadCatalog" >> ReadCatalog(options.catalog)
+    catalog = pipeline | "ReadCatalog" >> ReadCatalog(options.catalog, options.catalog_states)
     read = counted("rows_read", catalog.read)
     distinct = catalog.rows | "CollapseDuplicates" >> CollapseDuplicates()
     labels = counted("rows_valid", distinct.rows) | "LabelTracks" >> LabelTracks(
@@ -113,14 +114,18 @@ def run(argv: Sequence[str] | None = None) -> int:
     ------
     UserError
         For a bad argument or config, before any work.
+    RunFailedError
+        A disk ran full, the catalog changed, or a worker process was lost.
     """
     options = parse(argv)
     date = options.run_date.isoformat()
     with (
-        tempfile.TemporaryDirectory(prefix="earmark-progress-") as progress_dir,
+        explained(options.catalog, options.output),
+        temporary_folder() as progress_dir,
         stop_on_signals(progress_dir),
         Publication(options.output, date, options.run_id) as publication,
     ):
+        announce_main_process()
         staging_dir = publication.prepare()
         pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
         build(pipeline, options, staging_dir, progress_dir if options.local else None)
