@@ -60,8 +60,7 @@ def test_a_decoder_killed_from_outside(job: Job, undisturbed: dict[str, bytes]) 
     assert job.published() == undisturbed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("to_all", [False, True], ids=["to the job", "to its whole group"])
+@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, job: Job) -> None:
     """Ctrl-C goes to the whole group of processes, a scheduler's SIGTERM often to the first only."""
     process = job.start_held("--processes", "2")
