@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-faults test-fuzz lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -25,6 +25,15 @@ test-kill: $(VENV)/.test
 # The main job with catalog, audio, model and output on an emulated Cloud Storage on loopback: about a minute.
 test-gcs: $(VENV)/.test-gcs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/gcs
+
+# Real runs disturbed: processes killed, disks full, inputs changed, clocks jumped, a store that fails: about three minutes.
+test-faults: $(VENV)/.test-gcs
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/faults
+
+# Mutated audio files and catalog rows through the main job: about two minutes. FUZZ_FILES, FUZZ_ROWS: how many;
+# FUZZ_SEED: which; a failing case is kept in out/fuzz.
+test-fuzz: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

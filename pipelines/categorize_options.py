@@ -23,7 +23,9 @@ from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam
 from pipelines.dataflow_flags import dataflow_flags, is_dataflow
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.remote_paths import check_bucket, check_scheme
+from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
+from transforms.catalog_files import file_states
 from transforms.previous_run import PreviousRun, find_previous_run, why_not_carried
 
 _DESCRIPTION = """\
@@ -53,6 +55,8 @@ class CategorizeOptions:
         what is carried, or why nothing is.
     run_id
         The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
+    catalog_states
+        What the catalog's files looked like before ``catalog_digest`` was made of them; null for BigQuery.
     beam_flags
         For Beam's ``PipelineOptions``, the runner among them.
     local
@@ -70,6 +74,7 @@ class CategorizeOptions:
     model_folder: str
     model: ModelMetadata
     runtime: Runtime
+    catalog_states: dict[str, str] | None
     catalog_digest: str
     labelling: dict[str, Any]
     previous: PreviousRun | None
@@ -165,6 +170,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         runner_flags += dataflow_flags(beam_flags, places | named_model, runtime, config.workers)
     labelling = _labelling(model, config)
     previous, carrying = _previous(arguments.previous, arguments.output, date, labelling)
+    catalog_states = None if parse_bigquery(arguments.catalog) else file_states(arguments.catalog)
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
         catalog=arguments.catalog,
@@ -176,6 +182,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         model_folder=model_folder,
         model=model,
         runtime=runtime,
+        catalog_states=catalog_states,
         catalog_digest=catalog_digest,
         labelling=labelling,
         previous=previous,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +16,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from models.taxonomy import TAXONOMY_VERSION
 from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
-from pipelines.interrupts import stop_on_signals
+from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
+from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import how_to_see, read_change_gates
@@ -37,6 +37,7 @@ from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
 from transforms.run_timings import RunClock
 from transforms.whole_run import LabelCatalog
+from transforms.worker_life import announce_main_process
 from transforms.write_tables import WriteTable
 
 
@@ -79,14 +80,15 @@ def build(
         counted,
     )
     columns, rows_per_file = lineage.columns(), config.tables.rows_per_file
+    catalog = (options.catalog, options.catalog_states)
     label: beam.PTransform
     if options.previous is None:
-        label = LabelCatalog(options.catalog, label_tracks, options.policies, columns, rows_per_file, counted)
+        label = LabelCatalog(*catalog, label_tracks, options.policies, columns, rows_per_file, counted)
     else:
         carry = CarrySettings(
             options.previous, audio_root, config.decision, config.incremental.unchanged_by, columns, staging_dir
         )
-        label = LabelIncrementally(options.catalog, carry, label_tracks, options.policies, rows_per_file, counted)
+        label = LabelIncrementally(*catalog, carry, label_tracks, options.policies, rows_per_file, counted)
     rows = pipeline | "Label" >> label
     tables = {**rows.tables, "dead_letters": rows.dead_letters | beam.Map(dead_letter_row, columns)}
     files = [
@@ -115,6 +117,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     ------
     UserError
         For a bad argument or config, before any work.
+    RunFailedError
+        A disk ran full, the catalog changed, or a worker process was lost.
     """
     clock = RunClock()
     options = parse(argv)
@@ -122,10 +126,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     if options.carrying:
         print(options.carrying, file=sys.stderr)
     with (
-        tempfile.TemporaryDirectory(prefix="earmark-progress-") as progress_dir,
+        explained(options.catalog, options.output),
+        temporary_folder() as progress_dir,
         stop_on_signals(progress_dir),
         Publication(options.output, date, options.run_id) as publication,
     ):
+        announce_main_process()
         if options.staged is not None:
             staging_dir = publication.adopt(options.staged)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.command_line import JobFailedError
+from models.errors import RunFailedError
 
 _STAGED = """\
   When the job is done, its tables are in {staging_dir} and wait to be published: give this command again, with the same
@@ -31,7 +31,7 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
 
     Raises
     ------
-    JobFailedError
+    RunFailedError
         When a job on the Dataflow service failed or was cancelled. Other runners raise their own errors.
     """
     if not hasattr(result, "has_job"):  # any runner but Dataflow
@@ -49,7 +49,7 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
     try:
         state = result.wait_until_finish()
     except DataflowRuntimeException as error:
-        raise JobFailedError(f"{job}: {error}; nothing was published.") from error
+        raise RunFailedError(f"{job}: {error}; nothing was published.") from error
     if state != PipelineState.DONE:
-        raise JobFailedError(f"{job} ended as {state}; nothing was published.")
+        raise RunFailedError(f"{job} ended as {state}; nothing was published.")
     return True

@@ -53,11 +53,14 @@ class AudioRoot:
         Whether an ``audio_uri`` may lead out of it (absolute, through ``..``, a symbolic link or another scheme).
     max_file_bytes
         A larger file is ``audio_too_large``.
+    check_sha256
+        Whether what is decoded must have the sha256 that it was identified by; false where it was not identified.
     """
 
     root: str
     allow_outside_root: bool = False
     max_file_bytes: int = 4 << 30
+    check_sha256: bool = True
 
     def resolve(self, audio_uri: str) -> str:
         """Give the local path or the URI that an ``audio_uri`` means; percent signs are plain characters.
@@ -176,19 +179,30 @@ def _stored_remotely(metadata: Any) -> StoredAudio:
 
 
 @contextlib.contextmanager
-def local_copy(audio_uri: str, root: AudioRoot) -> Iterator[str]:
+def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None) -> Iterator[str]:
     """Give the path of a local file with the audio; of a remote one a copy that is removed at the end.
+
+    Parameters
+    ----------
+    audio_sha256
+        What :func:`identify` found: other bytes than those are not given. Null: whatever is there.
 
     Raises
     ------
     AudioSourceError
-        As :func:`identify`.
+        As :func:`identify`, and ``audio_changed``: at once, or at the end when somebody wrote to the file meanwhile.
     """
     place = root.resolve(audio_uri)
+    if not root.check_sha256:
+        audio_sha256 = None
     if not _is_remote(place):
-        with _open(place, audio_uri, root):
-            pass
+        before = _local_state(place)
+        with _open(place, audio_uri, root) as (file, _):
+            if audio_sha256 is not None:
+                _check_sha256(_chunks(file, audio_uri, root), audio_uri, audio_sha256)
         yield place
+        if audio_sha256 is not None and _local_state(place) != before:
+            raise _changed(audio_uri)
         return
     suffix = re.sub(r"[^A-Za-z0-9.]", "", PurePosixPath(audio_uri).suffix)[:8]
     with tempfile.TemporaryDirectory(prefix="audio-") as folder:
@@ -196,11 +210,38 @@ def local_copy(audio_uri: str, root: AudioRoot) -> Iterator[str]:
 
         def attempt() -> None:
             with _open(place, audio_uri, root) as (file, _), copy.open("wb") as out:
-                for chunk in _chunks(file, audio_uri, root):
-                    out.write(chunk)
+                _check_sha256(_copied(_chunks(file, audio_uri, root), out), audio_uri, audio_sha256)
 
         _retried(attempt, place, audio_uri)
         yield str(copy)
+
+
+def _copied(chunks: Iterator[bytes], out: BinaryIO) -> Iterator[bytes]:
+    for chunk in chunks:
+        out.write(chunk)
+        yield chunk
+
+
+def _check_sha256(chunks: Iterator[bytes], audio_uri: str, audio_sha256: str | None) -> None:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    if audio_sha256 is not None and digest.hexdigest() != audio_sha256:
+        raise _changed(audio_uri)
+
+
+def _local_state(place: str) -> tuple[int, ...] | None:
+    """What differs when somebody wrote to a file or put another in its place; null when there is none."""
+    try:
+        status = os.stat(place)  # noqa: PTH116 (a Path would normalise it)
+    except (OSError, ValueError):
+        return None  # opening it says why
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _changed(audio_uri: str) -> AudioSourceError:
+    message = f"The file {_shown(audio_uri)} changed while the run was reading it."
+    return AudioSourceError(ErrorType.AUDIO_CHANGED, message)
 
 
 def _is_remote(place: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
@@ -64,7 +64,7 @@ class ReadCatalogBuckets(beam.PTransform):
 
     Parameters
     ----------
-    catalog
+    catalog, states
         As for ``ReadCatalog``.
     staging_dir
         Where the files on the way go.
@@ -72,8 +72,9 @@ class ReadCatalogBuckets(beam.PTransform):
         How many.
     """
 
-    def __init__(self, catalog: str, staging_dir: str, buckets: int) -> None:
+    def __init__(self, catalog: str, states: Mapping[str, str] | None, staging_dir: str, buckets: int) -> None:
         super().__init__()
+        self._states = None if states is None else dict(states)
         self._catalog, self._staging_dir, self._buckets = catalog, staging_dir, buckets
 
     def expand(self, pbegin: Any) -> CatalogBuckets:
@@ -83,7 +84,7 @@ class ReadCatalogBuckets(beam.PTransform):
             records = (
                 pbegin
                 | "Catalog" >> beam.Create([self._catalog])
-                | "ListFiles" >> beam.ParDo(ListFiles())
+                | "ListFiles" >> beam.ParDo(ListFiles(self._states))
                 | "SpreadFiles" >> beam.Reshuffle()
             )
         else:
@@ -92,7 +93,7 @@ class ReadCatalogBuckets(beam.PTransform):
                 | "ReadTable" >> read_from_bigquery(source)
                 | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
             )["records"]
-        split = records | "Split" >> beam.ParDo(_Split(self._staging_dir, self._buckets)).with_outputs(
+        split = records | "Split" >> beam.ParDo(_Split(self._states, self._staging_dir, self._buckets)).with_outputs(
             _DEAD_LETTERS, _READ, main="paths"
         )
         return CatalogBuckets(split["paths"], split[_DEAD_LETTERS], split[_READ])
@@ -101,9 +102,9 @@ class ReadCatalogBuckets(beam.PTransform):
 class _Split(beam.DoFn):
     """Takes a :class:`CatalogFile`, or place and content of a record."""
 
-    def __init__(self, staging_dir: str, buckets: int) -> None:
+    def __init__(self, states: dict[str, str] | None, staging_dir: str, buckets: int) -> None:
         self._staging_dir, self._buckets = staging_dir, buckets
-        self._reader, self._judge = ReadFile(), JudgeRecord()
+        self._reader, self._judge = ReadFile(states), JudgeRecord()
 
     def start_bundle(self) -> None:
         self._rows: list[CatalogRow] = []

@@ -21,6 +21,7 @@ from models.window_records import DecodePlan
 from transforms.audio_sources import AudioRoot, AudioSourceError, identify, local_copy
 from transforms.decoder_pool import DecoderPool, DecodeSettings, DecodeTask, shared_pool
 from transforms.records import CatalogRow, DeadLetter, ErrorType, Stage
+from transforms.worker_life import end_with_main_process
 
 #: Tags of the outputs that are not the main one.
 DEAD_LETTERS: Final = "dead_letters"
@@ -140,6 +141,7 @@ class _DecodeAudioFn(beam.DoFn):
         }
 
     def setup(self) -> None:
+        end_with_main_process()
         self._in_flight = _InFlight()
         # A bundle that failed leaves its tracks behind, and Beam throws the instance away: the pool must not wait.
         self._abandon = weakref.finalize(self, self._in_flight.cancel)
@@ -150,7 +152,7 @@ class _DecodeAudioFn(beam.DoFn):
     def process(self, pair: tuple[str, DecodeRequest]) -> Iterator[Any]:
         sha256, request = pair
         pool = self._pool()
-        task = pool.submit(functools.partial(local_copy, request.audio_uri, self._root), request.starts)
+        task = pool.submit(functools.partial(local_copy, request.audio_uri, self._root, sha256), request.starts)
         tasks = self._in_flight.tasks
         tasks.append((sha256, request, task))
         while tasks and (tasks[0][-1].finished or len(tasks) >= _IN_FLIGHT_PER_PROCESS * pool.process_count):

@@ -48,6 +48,8 @@ class LabelIncrementally(beam.PTransform):
     ----------
     catalog
         The value of ``--catalog``.
+    catalog_states
+        As for :class:`~transforms.catalog_reading.ReadCatalog`.
     settings
         What carrying needs.
     label_tracks
@@ -63,6 +65,7 @@ class LabelIncrementally(beam.PTransform):
     def __init__(
         self,
         catalog: str,
+        catalog_states: Mapping[str, str] | None,
         settings: CarrySettings,
         label_tracks: beam.PTransform,
         policies: Sequence[RoyaltyPolicy],
@@ -70,13 +73,15 @@ class LabelIncrementally(beam.PTransform):
         counted: Counted,
     ) -> None:
         super().__init__()
-        self._catalog, self._settings, self._label_tracks = catalog, settings, label_tracks
+        buckets = settings.previous.buckets
+        self._read_catalog = ReadCatalogBuckets(catalog, catalog_states, settings.staging_dir, buckets)
+        self._settings, self._label_tracks = settings, label_tracks
         self._policies, self._rows_per_file, self._counted = tuple(policies), rows_per_file, counted
 
     def expand(self, pbegin: Any) -> RunTables:
         """Compose the stages."""
         settings, buckets = self._settings, self._settings.previous.buckets
-        catalog = pbegin | "ReadCatalog" >> ReadCatalogBuckets(self._catalog, settings.staging_dir, buckets)
+        catalog = pbegin | "ReadCatalog" >> self._read_catalog
         read = self._counted("rows_read", catalog.read)
         multiple = (
             read

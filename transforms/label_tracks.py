@@ -171,7 +171,9 @@ class _LabelRows(beam.DoFn):
                 "the stages between decoding and deciding lost or doubled a window, so the run stops"
             )
         summary = merge_summaries(summaries)
-        if not predictions:
+        # Windows of other bytes than the sha256 is of are no ground for a label.
+        other_bytes = any(s.error_type == ErrorType.AUDIO_CHANGED and s.windows for s in summaries)
+        if not predictions or other_bytes:
             for row in rows:
                 yield self._dead_letter(row, summary)
             return

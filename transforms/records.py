@@ -25,6 +25,7 @@ class ErrorType(enum.StrEnum):
     MISSING_AUDIO = "missing_audio"
     STORAGE_ERROR = "storage_error"
     EMPTY_AUDIO = "empty_audio"
+    AUDIO_CHANGED = "audio_changed"
     AUDIO_TOO_LARGE = "audio_too_large"
     AUDIO_TOO_LONG = "audio_too_long"
     AUDIO_TOO_SHORT = "audio_too_short"
@@ -43,6 +44,7 @@ ERROR_MEANINGS: Final = {
     ErrorType.MISSING_AUDIO: "There is no file at the audio_uri.",
     ErrorType.STORAGE_ERROR: "The file is there but could not be read: permission or storage failure.",
     ErrorType.EMPTY_AUDIO: "The file has no bytes, or a valid header and no sound.",
+    ErrorType.AUDIO_CHANGED: "The file was written to between the taking of its sha256 and its decoding.",
     ErrorType.AUDIO_TOO_LARGE: "The file has more bytes than `decode.max_file_bytes` allows.",
     ErrorType.AUDIO_TOO_LONG: "The track is longer than `audio.max_duration_s`.",
     ErrorType.AUDIO_TOO_SHORT: "The track is shorter than `audio.min_duration_s`.",

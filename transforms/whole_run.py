@@ -44,6 +44,8 @@ class LabelCatalog(beam.PTransform):
     ----------
     catalog
         The value of ``--catalog``.
+    catalog_states
+        As for :class:`~transforms.catalog_reading.ReadCatalog`.
     label_tracks
         :class:`~transforms.label_tracks.LabelTracks`.
     policies
@@ -59,6 +61,7 @@ class LabelCatalog(beam.PTransform):
     def __init__(
         self,
         catalog: str,
+        catalog_states: Mapping[str, str] | None,
         label_tracks: beam.PTransform,
         policies: Sequence[RoyaltyPolicy],
         lineage: Mapping[str, Any],
@@ -66,13 +69,14 @@ class LabelCatalog(beam.PTransform):
         counted: Counted,
     ) -> None:
         super().__init__()
-        self._catalog, self._label_tracks, self._policies = catalog, label_tracks, policies
+        self._read_catalog = ReadCatalog(catalog, catalog_states)
+        self._label_tracks, self._policies = label_tracks, policies
         self._lineage, self._rows_per_file, self._counted = lineage, rows_per_file, counted
 
     def expand(self, pbegin: Any) -> RunTables:
         """Compose the stages."""
         counted = self._counted
-        catalog = pbegin | "ReadCatalog" >> ReadCatalog(self._catalog)
+        catalog = pbegin | "ReadCatalog" >> self._read_catalog
         read = counted("rows_read", catalog.read)
         distinct = catalog.rows | "CollapseDuplicates" >> CollapseDuplicates()
         labels = counted("rows_valid", distinct.rows) | "LabelTracks" >> self._label_tracks
