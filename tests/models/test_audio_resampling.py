@@ -6,7 +6,14 @@ import av
 import numpy as np
 import pytest
 
-from models.audio_resampling import ChannelBalance, FrameJoiner, channel_mean
+from models.audio_resampling import (
+    FILTER_REACH,
+    ChannelBalance,
+    FrameJoiner,
+    SpanResampler,
+    channel_mean,
+    resample_span,
+)
 
 
 def frames(count: int, size: int, sample_format: str, layout: str, rate_hz: int, seed: int) -> list[av.AudioFrame]:
@@ -56,3 +63,16 @@ def test_a_change_of_rate_channels_or_format_begins_anew() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert list(FrameJoiner().flush()) == []
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 48_000, 96_000])
+def test_one_resampler_for_all_spans_gives_the_same_as_one_for_each(rate_hz: int) -> None:
+    random = np.random.default_rng(rate_hz)
+    resample = SpanResampler(rate_hz, 16_000)
+    for index in range(5):
+        span = random.uniform(-1, 1, int(random.integers(rate_hz, 3 * rate_hz))).astype(np.float32)
+        at_edge = index == 3
+        alone, together = resample_span(span, rate_hz, 16_000), resample(span, at_edge)
+        inner = slice(None) if at_edge else slice(FILTER_REACH, -FILTER_REACH)
+        assert alone.shape == together.shape
+        assert np.array_equal(alone[inner], together[inner])
