@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-dataflow test-airflow lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -26,6 +26,10 @@ test-kill: $(VENV)/.test
 test-gcs: $(VENV)/.test-gcs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/gcs
 
+# Jobs for Dataflow, written and submitted on loopback, and the package, images and template for it: under two minutes.
+test-dataflow: $(VENV)/.test-gcs
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/dataflow
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,6 +43,7 @@ format: $(VENV)/.test
 
 docs: $(VENV)/.run
 	$(BIN)/python -m transforms.table_docs > docs/tables.md
+	$(BIN)/python -m pipelines.flex_template_metadata > docker/flex_template.json
 
 # What a run costs on the sample shard; quiet machine wanted.
 bench: $(VENV)/.run

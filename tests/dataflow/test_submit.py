@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.dataflow.conftest import CLOUD, ROWS
+from tests.dataflow.conftest import ROWS
 from tests.dataflow.service import JOB_ID, DataflowService
+from tests.dataflow.template import CLOUD
 from tests.dataflow.worker import WorkerPython
 from tests.gcs.emulated_store import EmulatedStore, Job
 from tests.gcs.published_output import OUTPUT, published
