@@ -30,6 +30,10 @@ test-gcs: $(VENV)/.test-gcs
 test-dataflow: $(VENV)/.test-gcs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/dataflow
 
+# The example DAG under a real Airflow, which has an environment of its own: its libraries are others than ours.
+test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
+	EARMARK_PYTHON=$(abspath $(BIN)/python) $(VENV)/airflow/bin/python -m pytest tests/airflow
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -134,6 +138,12 @@ $(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
 $(VENV)/.test: $(VENV)/.run
 	@echo 'Installing the test tools ...'
 	@$(PIP) -e '.[train,corpus,search,dev]'
+	@touch $@
+
+$(VENV)/airflow/.installed: $(VENV)/.venv tests/airflow/constraints.txt
+	@echo 'Installing Airflow into $(VENV)/airflow ...'
+	@$(BIN)/python -m venv $(VENV)/airflow
+	@$(VENV)/airflow/bin/python -m pip --disable-pip-version-check install --quiet --no-compile -c tests/airflow/constraints.txt apache-airflow apache-airflow-providers-standard pytest
 	@touch $@
 
 $(VENV)/.test-gcs: $(VENV)/.test

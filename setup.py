@@ -43,6 +43,8 @@ setup(
         # gs:// paths, Dataflow, and BigQuery as catalog or warehouse.
         # build: Beam makes the package of --setup_file with it.
         "gcp": ["apache-beam[gcp]>=2.77,<2.80", "build>=1.2"],
+        # CUDA's libraries, for workers with a GPU.
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         # s3:// paths.
         "aws": ["apache-beam[aws]>=2.77,<2.80"],
         # pipelines.train_classifier: tensorflow-io's SpecAugment masks.

@@ -101,8 +101,8 @@ def make_parser() -> ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable, or "
-        "parted by commas",
+        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable, "
+        "or parted by commas",
     )
     carry = parser.add_mutually_exclusive_group()
     carry.add_argument(
