@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs test-faults test-fuzz lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -35,6 +35,14 @@ test-faults: $(VENV)/.test-gcs
 test-fuzz: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz
 
+# Jobs for Dataflow, written and submitted on loopback, and the package, images and template for it: under two minutes.
+test-dataflow: $(VENV)/.test-gcs
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/dataflow
+
+# The example DAG under a real Airflow, which has an environment of its own: its libraries are others than ours.
+test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
+	EARMARK_PYTHON=$(abspath $(BIN)/python) $(VENV)/airflow/bin/python -m pytest tests/airflow
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,6 +56,7 @@ format: $(VENV)/.test
 
 docs: $(VENV)/.run
 	$(BIN)/python -m transforms.table_docs > docs/tables.md
+	$(BIN)/python -m pipelines.flex_template_metadata > docker/flex_template.json
 
 # What a run costs on the sample shard; quiet machine wanted.
 bench: $(VENV)/.run
@@ -138,6 +147,12 @@ $(VENV)/.run: $(VENV)/.venv setup.py constraints.txt
 $(VENV)/.test: $(VENV)/.run
 	@echo 'Installing the test tools ...'
 	@$(PIP) -e '.[train,corpus,search,dev]'
+	@touch $@
+
+$(VENV)/airflow/.installed: $(VENV)/.venv tests/airflow/constraints.txt
+	@echo 'Installing Airflow into $(VENV)/airflow ...'
+	@$(BIN)/python -m venv $(VENV)/airflow
+	@$(VENV)/airflow/bin/python -m pip --disable-pip-version-check install --quiet --no-compile -c tests/airflow/constraints.txt apache-airflow apache-airflow-providers-standard pytest
 	@touch $@
 
 $(VENV)/.test-gcs: $(VENV)/.test

@@ -43,7 +43,10 @@ setup(
     ],
     extras_require={
         # gs:// paths, Dataflow, and BigQuery as catalog or warehouse.
-        "gcp": ["apache-beam[gcp]>=2.77,<2.80"],
+        # build: Beam makes the package of --setup_file with it.
+        "gcp": ["apache-beam[gcp]>=2.77,<2.80", "build>=1.2"],
+        # CUDA's libraries, for workers with a GPU.
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         # s3:// paths.
         "aws": ["apache-beam[aws]>=2.77,<2.80"],
         # pipelines.train_classifier: tensorflow-io's SpecAugment masks.
@@ -65,8 +68,8 @@ setup(
             "types-PyYAML",
             "setuptools>=75",
         ],
-        # make test-gcs, beside gcp.
-        "emulator": ["gcp-storage-emulator>=2026.7.19"],
+        # make test-gcs and make test-dataflow, beside gcp.
+        "emulator": ["gcp-storage-emulator>=2026.7.19", "dockerfile-parse>=2.0,<3"],
     },
     entry_points={
         "console_scripts": [

@@ -20,7 +20,7 @@ from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
-from pipelines.dataflow_flags import dataflow_flags, is_dataflow
+from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataflow_flags, is_dataflow
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.catalog_bigquery import parse_bigquery
@@ -107,14 +107,15 @@ def make_parser() -> ArgumentParser:
         metavar="YYYY-MM-DD",
         help="date of the run and its partition (default: today, UTC)",
     )
-    parser.add_argument("--config", metavar="FILE", help="YAML file; configs/sample.yaml lists every key")
+    parser.add_argument("--config", metavar="FILE", help="YAML file, also gs://; configs/sample.yaml lists every key")
     parser.add_argument("--coverage", choices=("sampled", "full"), help="windows spread over the track, or all of it")
     parser.add_argument(
         "--policy",
         action="append",
         default=[],
         metavar="NAME",
-        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable",
+        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable, "
+        "or parted by commas",
     )
     carry = parser.add_mutually_exclusive_group()
     carry.add_argument(
@@ -143,6 +144,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     parser = make_parser()
     arguments, beam_flags = parser.parse_known_args(argv)
     check_beam_flags(beam_flags, flags_of(parser))
+    if arguments.config is not None:
+        check_scheme("--config", arguments.config)
     config = load_config(arguments.config)
     if arguments.coverage is not None:
         config = config.model_copy(update={"coverage": arguments.coverage})
@@ -152,9 +155,16 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
             f"{config.audio.max_duration_s:g}; no track could be labelled."
         )
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
-    policies = policies_in_force(arguments.policy, date)
+    policies = policies_in_force(_each_policy(arguments.policy), date)
     runner, runner_flags = _runner(beam_flags, arguments.processes)
     local = runner == IN_PROCESS_RUNNER
+    if is_dataflow(runner):
+        places = {flag: getattr(arguments, flag) for flag in ("catalog", "audio_root", "output", "previous")}
+        named = {**{f"--{flag}": place for flag, place in places.items()}, "model.folder": config.model.folder}
+        runner_flags += dataflow_flags(beam_flags, named)
+        for flag, folder in dataflow_buckets(beam_flags).items():
+            check_scheme(flag, folder)
+            check_bucket(flag, folder)
     check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
@@ -165,9 +175,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
     if is_dataflow(runner):
-        places = {"--catalog": arguments.catalog, "--audio_root": audio_root, "--output": arguments.output}
-        named_model = {} if config.model.folder is None else {"model.folder": config.model.folder}
-        runner_flags += dataflow_flags(beam_flags, places | named_model, runtime, config.workers)
+        check_accelerators(beam_flags, config.workers, runtime)
     labelling = _labelling(model, config)
     previous, carrying = _previous(arguments.previous, arguments.output, date, labelling)
     catalog_states = None if parse_bigquery(arguments.catalog) else file_states(arguments.catalog)
@@ -192,6 +200,11 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         local=local,
         staged=arguments.staged,
     )
+
+
+def _each_policy(values: Sequence[str]) -> list[str]:
+    """Every value of ``--policy``, or its parts: a template can give a flag only once."""
+    return [name for value in values for name in ([value] if pathlib.Path(value).exists() else value.split(","))]
 
 
 def _run_id(

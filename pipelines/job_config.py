@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import pathlib
 from typing import Any, Literal, TypeVar
 
@@ -148,7 +149,7 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     Parameters
     ----------
     path
-        A YAML file.
+        A YAML file, local or on any file system that Beam reads.
     schema
         What its keys are.
 
@@ -160,7 +161,7 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     if path is None:
         return schema()
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
+        text = _read(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--config {path}: cannot be read ({_reason(error)}); give the path of a YAML file.") from error
     try:
@@ -178,6 +179,19 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     except pydantic.ValidationError as error:
         problems = "; ".join(_sentence(problem, schema) for problem in error.errors()[:3])
         raise UserError(f"--config {path}: {problems}.") from error
+
+
+def _read(path: str) -> str:
+    if "://" not in path:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        with FileSystems.open(path) as stream:
+            content = bytes(stream.read())
+    except Exception as error:  # a storage client's own errors have no common class
+        raise OSError(errno.EIO, " ".join(str(error).split())[:300]) from error
+    return content.decode("utf-8")
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
