@@ -144,15 +144,16 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
+    place = str if local else _absolute
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
-        catalog=arguments.catalog,
-        audio_root=audio_root,
-        output=arguments.output.rstrip("/") or "/",
+        catalog=place(arguments.catalog),
+        audio_root=place(audio_root),
+        output=place(arguments.output.rstrip("/") or "/"),
         run_date=date,
         config=config,
         policies=policies,
-        model_folder=model_folder,
+        model_folder=place(model_folder),
         model=model,
         runtime=runtime,
         catalog_digest=catalog_digest,
@@ -224,6 +225,12 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
     if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
         raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
     return audio_root
+
+
+def _absolute(path: str) -> str:
+    """Make a local path mean the same to a worker process, which was started in another folder."""
+    # Not resolved: a link may lead somewhere else on the worker.
+    return path if path.startswith("bigquery:") or "://" in path else os.path.abspath(path)  # noqa: PTH100
 
 
 def _check_output(output: str) -> None:
