@@ -21,7 +21,9 @@ from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
+from pipelines.dataflow_flags import dataflow_flags, is_dataflow
 from pipelines.job_config import JobConfig, decode_plan, load_config
+from pipelines.portable_flags import check_portable_flags
 from transforms.catalog_bigquery import require_google_credentials
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 
@@ -51,6 +53,8 @@ class CategorizeOptions:
         For Beam's ``PipelineOptions``, the runner among them.
     local
         Whether workers run on this machine.
+    staged
+        The staging folder of a job of this run that is done, to be published instead of labelling; None: label.
     """
 
     catalog: str
@@ -66,6 +70,7 @@ class CategorizeOptions:
     run_id: str
     beam_flags: tuple[str, ...]
     local: bool
+    staged: str | None = None
 
     @property
     def decode_plan(self) -> DecodePlan:
@@ -104,6 +109,10 @@ def make_parser() -> ArgumentParser:
         "--previous", metavar="DIR", help="tables of an earlier run to carry labels from (not built yet)"
     )
     carry.add_argument("--force", action="store_true", help="label every row anew (what every run does today)")
+    parser.add_argument(
+        "--staged", metavar="DIR",
+        help="label nothing: publish what a job on Dataflow left in this staging folder; other flags as in its command",
+    )  # fmt: skip
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
     return parser
 
@@ -134,7 +143,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         )
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     policies = policies_in_force(arguments.policy, date)
-    runner_flags, local = _runner_flags(beam_flags, arguments.processes)
+    runner, runner_flags = _runner(beam_flags, arguments.processes)
+    local = runner == IN_PROCESS_RUNNER
     _check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
@@ -144,6 +154,12 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
+    if is_dataflow(runner):
+        places = {"--catalog": arguments.catalog, "--audio_root": audio_root, "--output": arguments.output}
+        named_model = {} if config.model.folder is None else {"model.folder": config.model.folder}
+        runner_flags += dataflow_flags(beam_flags, places | named_model, runtime, config.workers)
+    elif not local:
+        check_portable_flags(beam_flags)
     place = str if local else _absolute
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
@@ -160,6 +176,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         run_id=_run_id(date, catalog_digest, model, config, policies),
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
+        staged=arguments.staged,
     )
 
 
@@ -183,8 +200,8 @@ def _run_id(
     return f"{date.isoformat()}-{digest[:12]}"
 
 
-def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[list[str], bool]:
-    """Flags that choose the runner, and whether it runs on this machine."""
+def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list[str]]:
+    """The runner, :data:`IN_PROCESS_RUNNER` when it runs on this machine, and flags to put behind Beam's."""
     from argparse import ArgumentParser as PlainParser
 
     plain = PlainParser(add_help=False, allow_abbrev=False)
@@ -206,7 +223,7 @@ def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[lis
             raise UserError(f"--processes {processes}: is for local runs; --runner {runner} has flags of its own.")
         if processes > 1:
             flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
-    return flags, local
+    return IN_PROCESS_RUNNER if local or runner is None else runner, flags
 
 
 def _audio_root(catalog: str, audio_root: str | None) -> str:

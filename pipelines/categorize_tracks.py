@@ -17,6 +17,7 @@ from models.taxonomy import TAXONOMY_VERSION
 from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals
+from pipelines.job_end import wait_until_done
 from transforms.audio_sources import AudioRoot
 from transforms.catalog_duplicates import CollapseDuplicates
 from transforms.catalog_reading import ReadCatalog
@@ -72,6 +73,7 @@ def build(
             batch_windows=options.config.model.batch_windows,
             model_threads=options.config.model.threads,
             runtime=options.runtime,
+            resource_hints=options.config.workers.resource_hints(),
         ),
         counted,
     )
@@ -107,7 +109,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when published, 3 when a gate refused.
+        0 when published, 3 when a gate refused. Also 0 when only a template was written, which runs nothing yet.
 
     Raises
     ------
@@ -121,11 +123,16 @@ def run(argv: Sequence[str] | None = None) -> int:
         stop_on_signals(progress_dir),
         Publication(options.output, date, options.run_id) as publication,
     ):
-        staging_dir = publication.prepare()
-        pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
-        build(pipeline, options, staging_dir, progress_dir if options.local else None)
-        with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-            pipeline.run().wait_until_finish()
+        if options.staged is not None:
+            staging_dir = publication.adopt(options.staged)
+        else:
+            staging_dir = publication.prepare()
+            pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
+            build(pipeline, options, staging_dir, progress_dir if options.local else None)
+            with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
+                done = wait_until_done(pipeline.run(), staging_dir)
+            if not done:
+                return EXIT_PUBLISHED
         summary = read_run_summary(staging_dir)
         gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
         if refused := refusals(gates):

@@ -15,12 +15,17 @@ from typing import Any, NoReturn
 from models.errors import UserError
 
 EXIT_PUBLISHED = 0
+EXIT_FAILED = 1
 EXIT_BAD_ARGUMENTS = 2
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
 
 #: The in-process runner by its full name: the short name ``DirectRunner`` first tries to download another runner.
 IN_PROCESS_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+
+class JobFailedError(Exception):
+    """The job failed where it ran, on other machines: a traceback of this process would say nothing."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -109,11 +114,14 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     Returns
     -------
     int
-        The job's own status, or 2 after a :class:`UserError`. Anything else that goes wrong is a crash and shows its
-        traceback.
+        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`JobFailedError`. Anything else that
+        goes wrong is a crash and shows its traceback.
     """
     try:
         return run(argv)
     except UserError as error:
         print(f"earmark: {error}", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
+    except JobFailedError as error:
+        print(f"earmark: {error}", file=sys.stderr)
+        return EXIT_FAILED

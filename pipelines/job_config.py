@@ -77,6 +77,22 @@ class TablesConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     rows_per_file: int = pydantic.Field(default=250_000, ge=1)
 
 
+class WorkersConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What the stages that decode and classify ask of their workers (``workers:``), as Beam resource hints.
+
+    Dataflow heeds them (right fitting); a local run does not.
+    """
+
+    #: Least memory of a worker, such as ``8GB``.
+    min_ram: str | None = pydantic.Field(default=None, pattern=r"^[0-9]+(\.[0-9]+)?[ ]?[KMGTP]i?B$")
+    #: A GPU, such as ``type:nvidia-tesla-t4;count:1;install-nvidia-driver``.
+    accelerator: str | None = pydantic.Field(default=None, pattern=r"^type:[^;]+;count:[0-9]+(;[^;]+)*$")
+
+    def resource_hints(self) -> dict[str, str]:
+        """The hints that are set, by Beam's names."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
 class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The whole config file; every key may be left out."""
 
@@ -87,6 +103,7 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     decision: DecisionSettings = DecisionSettings()
     gates: GateSettings = GateSettings()
     tables: TablesConfig = TablesConfig()
+    workers: WorkersConfig = WorkersConfig()
 
     def row_settings(self) -> dict[str, Any]:
         """What a label depends on besides audio, catalog and model; workers, time-outs and gates are no part of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -55,6 +55,9 @@ class LabelSettings:
         That model's.
     batch_windows, model_threads, runtime
         See :class:`~transforms.model_inference.EarmarkModelHandler`.
+    resource_hints
+        Beam resource hints by name, for all stages that decode or classify. They have them in common: runners do not
+        fuse stages whose hints differ, and every window of audio would be written and read between the two.
     """
 
     audio_root: AudioRoot
@@ -67,6 +70,7 @@ class LabelSettings:
     batch_windows: int = 16
     model_threads: int = 1
     runtime: Runtime = "saved_model"
+    resource_hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def _uncounted(what: str, elements: beam.PCollection[Any]) -> beam.PCollection[Any]:
@@ -114,7 +118,7 @@ class LabelTracks(beam.PTransform):
             settings.calibration,
             settings.decision,
             counted,
-        )
+        ).with_resource_hints(**settings.resource_hints)
         outputs = (
             {"rows": identified["identified"], **heard}
             | "JoinByAudio" >> beam.CoGroupByKey()
