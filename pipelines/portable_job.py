@@ -31,6 +31,7 @@ def wait_for_portable_job(result: Any) -> None:
     JobFailedError
         The job failed or was cancelled on the engine, or its job service was lost.
     """
+    _silence_reader()
     with _cancelled_on_signals(result):
         try:
             result.wait_until_finish()
@@ -45,6 +46,21 @@ def wait_for_portable_job(result: Any) -> None:
                 f"The job failed on the engine: {_last_line(error)}; nothing was published. The same command may be "
                 "run again."
             ) from error
+
+
+def _silence_reader() -> None:
+    """Keep to one account of a lost job service: Beam's thread that reads its messages would print a traceback too.
+
+    It may do so after the wait has ended, so this is not undone.
+    """
+    before = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        name = arguments.thread.name if arguments.thread is not None else ""
+        if name != "wait_until_finish_read" or not isinstance(arguments.exc_value, grpc.RpcError):
+            before(arguments)
+
+    threading.excepthook = hook
 
 
 def _last_line(error: Exception) -> str:

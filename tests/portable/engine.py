@@ -19,8 +19,9 @@ BIN = pathlib.Path(sys.executable).parent
 START_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 30.0
 
-#: Workers are started as ``python``, and find the packages that are tested.
-ENVIRONMENT = os.environ | {
+#: Workers are started as ``python``, and find the packages that are tested. With PYTHONDONTWRITEBYTECODE each of them
+#: would compile Beam anew.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
     "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
     "PYTHONPATH": str(ROOT),
 }
@@ -160,13 +161,20 @@ class Engine:
                 os.kill(pid, signal.SIGKILL)
 
 
-def start_job(catalog: pathlib.Path, output: pathlib.Path, *flags: str) -> subprocess.Popen:
+def start_job(catalog: str | pathlib.Path, output: pathlib.Path, *flags: str) -> subprocess.Popen:
     """The main job as a user starts it, with paths relative to the checkout."""
     return subprocess.Popen(
         [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", str(catalog), "--output", str(output),
          "--audio_root", "sample", "--run_date", RUN_DATE, *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=ENVIRONMENT,
     )  # fmt: skip
+
+
+def finish(job: subprocess.Popen) -> str:
+    """What a job that has to succeed wrote on standard output."""
+    told, errors = job.communicate()
+    assert job.returncode == 0, errors
+    return told
 
 
 def files(output: pathlib.Path) -> dict[str, bytes]:

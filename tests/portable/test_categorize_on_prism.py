@@ -1,0 +1,16 @@
+"""The main job on a portable engine, unchanged: workers in other processes, everything between them encoded."""
+
+from tests.portable.engine import Engine, files, finish, start_job
+from tests.sample_run import CONFIG, POLICIES
+
+
+def test_spread_over_two_worker_pools_it_publishes_the_bytes_of_a_local_run(tmp_path, sample_output):
+    flags = [f"--config={CONFIG}", *(f"--policy={policy}" for policy in POLICIES)]
+    with Engine(tmp_path / "engine", pools=2) as engine:
+        # The workers were started in another folder; what is relative here must not be looked for there.
+        told = finish(start_job("sample/catalog.jsonl", tmp_path / "out", *flags, *engine.flags()))
+        assert engine.workers() == []
+        for pool in engine.pools:
+            assert pool.log().count("Starting worker") == 1
+    assert "114 tracks labelled" in told
+    assert files(tmp_path / "out") == files(sample_output)
