@@ -88,7 +88,7 @@ def _cancelled_on_signals(result: Any) -> Iterator[None]:
         told = "was cancelled" if answered else "could not be cancelled and may go on there"
         with contextlib.suppress(OSError):
             os.write(2, f"\nearmark: the job on the engine {told}.".encode())
-        handler = before[number]
+        handler = before[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
         elif handler == signal.SIG_DFL:

@@ -16,8 +16,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 RUN_DATE = "2026-01-31"
 BIN = pathlib.Path(sys.executable).parent
-START_TIMEOUT_S = 60.0
-END_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+END_TIMEOUT_S = 60.0
 
 #: Workers are started as ``python``, and find the packages that are tested. With PYTHONDONTWRITEBYTECODE each of them
 #: would compile Beam anew.
