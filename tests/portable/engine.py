@@ -117,15 +117,16 @@ class Engine:
         self._stack = contextlib.ExitStack()
         port = free_port()
         self.jobs = self._start([prism(), f"-job_port={port}", "-serve_http=false", "-log_kind=text"], port, "jobs.log")
-        self.pools = [self.start_pool(f"pool-{number}.log") for number in range(pools)]
+        self.pools = [self._start_pool(f"pool-{number}.log", own_worker=pools > 1) for number in range(pools)]
 
-    def start_pool(self, log: str) -> Service:
+    def _start_pool(self, log: str, own_worker: bool) -> Service:
         port = free_port()
-        worker = self._folder / "worker"
-        worker.write_text('#!/bin/sh\nexec python -m tests.portable.worker "$@"\n')
-        worker.chmod(0o755)
-        module = "apache_beam.runners.worker.worker_pool_main"
-        command = ["python", "-m", module, f"--service_port={port}", f"--container_executable={worker}"]
+        command = ["python", "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
+        if own_worker:
+            worker = self._folder / "worker"
+            worker.write_text('#!/bin/sh\nexec python -m tests.portable.worker "$@"\n')
+            worker.chmod(0o755)
+            command.append(f"--container_executable={worker}")
         return self._start(command, port, log)
 
     def _start(self, command: list[str], port: int, log: str) -> Service:
@@ -144,7 +145,7 @@ class Engine:
 
     def workers(self) -> list[int]:
         """Worker processes of all pools."""
-        return [pid for pool in self.pools for pid in children(pool.pid, b"tests.portable.worker")]
+        return [pid for pool in self.pools for pid in children(pool.pid)]
 
     def decoders(self) -> list[int]:
         """Decoder processes of all workers."""
