@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow test-portable lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -42,6 +42,10 @@ test-dataflow: $(VENV)/.test-gcs
 # The example DAG under a real Airflow, which has an environment of its own: its libraries are others than ours.
 test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
 	EARMARK_PYTHON=$(abspath $(BIN)/python) $(VENV)/airflow/bin/python -m pytest tests/airflow
+
+# The main job on Beam's Prism, its workers in processes of their own, which are killed at work: about two minutes.
+test-portable: $(VENV)/.test-portable
+	$(BIN)/python -m pytest tests/portable
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -158,4 +162,12 @@ $(VENV)/airflow/.installed: $(VENV)/.venv tests/airflow/constraints.txt
 $(VENV)/.test-gcs: $(VENV)/.test
 	@echo 'Installing the Google Cloud libraries and the emulator of Cloud Storage ...'
 	@$(PIP) -e '.[gcp,emulator]'
+	@touch $@
+
+# Prism is built from the Go module of the Beam that is installed.
+BEAM_VERSION = $(shell sed -n 's/^apache-beam==//p' constraints.txt)
+$(VENV)/.test-portable: $(VENV)/.test
+	@command -v go >/dev/null || { echo 'make test-portable builds the Prism of Apache Beam with Go, and there is no go on the PATH; install Go 1.26 or newer.' >&2; exit 1; }
+	@echo 'Building Prism $(BEAM_VERSION) with Go (some minutes the first time) ...'
+	@GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM_VERSION)
 	@touch $@

@@ -22,6 +22,7 @@ from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
 from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataflow_flags, is_dataflow
 from pipelines.job_config import JobConfig, decode_plan, load_config
+from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
@@ -176,18 +177,24 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     model = served_metadata(metadata, runtime)
     if is_dataflow(runner):
         check_accelerators(beam_flags, config.workers, runtime)
+    elif not local:
+        check_portable_flags(beam_flags)
+    place = str if local else _absolute
+    catalog = place(arguments.catalog)
     labelling = _labelling(model, config)
-    previous, carrying = _previous(arguments.previous, arguments.output, date, labelling)
-    catalog_states = None if parse_bigquery(arguments.catalog) else file_states(arguments.catalog)
+    previous, carrying = _previous(
+        arguments.previous and place(arguments.previous), place(arguments.output), date, labelling
+    )
+    catalog_states = None if parse_bigquery(arguments.catalog) else file_states(catalog)
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
-        catalog=arguments.catalog,
-        audio_root=audio_root,
-        output=arguments.output.rstrip("/") or "/",
+        catalog=catalog,
+        audio_root=place(audio_root),
+        output=place(arguments.output.rstrip("/") or "/"),
         run_date=date,
         config=config,
         policies=policies,
-        model_folder=model_folder,
+        model_folder=place(model_folder),
         model=model,
         runtime=runtime,
         catalog_states=catalog_states,
@@ -309,6 +316,12 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
     if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
         raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
     return audio_root
+
+
+def _absolute(path: str) -> str:
+    """Make a local path mean the same to a worker process, which was started in another folder."""
+    # Not resolved: a link may lead somewhere else on the worker.
+    return path if path.startswith("bigquery:") or "://" in path else os.path.abspath(path)  # noqa: PTH100
 
 
 def _check_output(output: str) -> None:
