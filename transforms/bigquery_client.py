@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,11 +72,6 @@ class Dataset:
             )
         return [field.to_api_repr() for field in found.schema]
 
-    def rows(self, table: str) -> int | None:
-        """Number of rows of a table; null when there is no such table."""
-        found = self._table(table)
-        return None if found is None else int(found.num_rows)
-
     def create(self, table: str, description: str) -> None:
         """Make a table of :data:`transforms.bigquery_schema.BIGQUERY_TABLES`, unless it is there."""
         from google.cloud import bigquery
@@ -125,9 +119,19 @@ class Dataset:
         return [tuple(row.values()) for row in self._client.query(sql, job_config=config, retry=self._retry).result()]
 
     def load(
-        self, job: str, table: str, columns: Sequence[Column], source: Callable[[], Any] | Sequence[str], rows: int
-    ) -> None:
+        self,
+        job: str,
+        table: str,
+        columns: Sequence[Column],
+        source: Callable[[], Any] | Sequence[str],
+        is_done: Callable[[], bool],
+    ) -> bool:
         """Replace a staging table's rows by those of Parquet files, in one load job, unless such a job has done so.
+
+        Returns
+        -------
+        bool
+            Whether a job had to be sent.
 
         Parameters
         ----------
@@ -135,8 +139,8 @@ class Dataset:
             What the job is called, the same for the same rows; a number is added for each attempt.
         source
             Opens a file on this machine, which is sent; or the ``gs://`` names that BigQuery reads.
-        rows
-            How many there have to be.
+        is_done
+            Looks whether an earlier job of this name has left the rows that it was to bring.
         """
         from google.cloud import bigquery
 
@@ -157,7 +161,7 @@ class Dataset:
                     return self._client.load_table_from_file(handle, job_id=job_id, **given)
             return self._client.load_table_from_uri(source, job_id=job_id, retry=self._retry, **given)
 
-        self._run_once(job, submit, lambda: self.rows(table) == rows)
+        return self._run_once(job, submit, is_done)
 
     def run_script(self, job: str, sql: str, is_done: Callable[[], bool]) -> None:
         """Run SQL that changes something, unless a job of this name has run and ``is_done`` agrees."""
@@ -167,7 +171,7 @@ class Dataset:
         submit = functools.partial(self._client.query, sql, job_config=config, retry=self._retry, job_retry=None)
         self._run_once(job, lambda job_id: submit(job_id=job_id), is_done)
 
-    def _run_once(self, job: str, submit: Callable[[str], Any], is_done: Callable[[], bool]) -> None:
+    def _run_once(self, job: str, submit: Callable[[str], Any], is_done: Callable[[], bool]) -> bool:
         """Send a job whose id nobody has used; first wait for those of the same name that a killed command sent.
 
         BigQuery refuses a second job of one id. So a job is looked up before it is sent; one that is there is waited
@@ -176,7 +180,9 @@ class Dataset:
         from google.api_core.exceptions import Conflict
 
         resends = 0
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             job_id = f"{job}-{attempt}"
             found, ours = self._find_job(job_id), False
             if found is None:
@@ -186,7 +192,7 @@ class Dataset:
                     found = self._client.get_job(job_id, location=self.location, retry=self._retry)
             error = found.exception()
             if error is None and (ours or is_done()):
-                return
+                return ours
             if error is not None and ours:
                 if resends == _RESENDS or not reasons(error) & _TRANSIENT:
                     raise error

@@ -20,6 +20,7 @@ from typing import Final
 
 from models.errors import UserError
 from transforms.bigquery_client import Dataset
+from transforms.bigquery_errors import brief
 from transforms.bigquery_parts import Part, content_sha256, parts_of
 from transforms.bigquery_schema import (
     BIGQUERY_TABLES,
@@ -37,6 +38,7 @@ from transforms.table_checksums import Checksum, checksum_from_row, checksum_sql
 STAGING_LIFETIME: Final = datetime.timedelta(days=1)
 #: BigQuery takes a statement of one megabyte; each part is an INSERT with all its columns in the script.
 _MAX_PARTS: Final = 500
+_ROLLED_BACK: Final = "would not have"
 _TABLE_MEANING: Final = "Written by Earmark's publish_tables, a partition at a time; docs/tables.md describes it."
 
 
@@ -86,20 +88,15 @@ class BigQueryPublication:
                 "can be published; copy the folder to a bucket and give that, or raise tables.rows_per_file."
             )
         self._on_step(f"read {len(parts)} files and their checksums")
-        if live[PUBLISHED_RUNS] is not None and self._is_current() and not self._differences(parts):
+        if live[PUBLISHED_RUNS] is not None and self._is_published(parts):
             self._clear(parts)
             return False
         self._make_tables(live)
         for part in parts:
             self._load(part)
-        self._on_step("loaded into staging tables")
-        for part in parts:
-            self._compare(part.checksum, self._dataset.name(self._staging(part)), part.table, part)
-        self._on_step("compared counts and checksums")
-        self._dataset.run_script(self._job("swap", parts), self._swap_sql(parts), self._is_current)
+        self._on_step("loaded into staging tables, counts and checksums compared")
+        self._swap(parts)
         self._on_step("swapped")
-        if wrong := self._differences(parts):
-            raise DifferenceError(f"After the swap {wrong[0]}. Run the same command again.")
         self._clear(parts)
         return True
 
@@ -113,20 +110,14 @@ class BigQueryPublication:
                 missing_columns(table, columns)
         return live
 
-    def _is_current(self) -> bool:
-        """Whether the partition is this run's, by the record that each swap leaves."""
-        name = self._dataset.name(PUBLISHED_RUNS)
-        found = self._dataset.query(f"SELECT run_id, content_sha256 FROM {name} WHERE {self._day}")  # noqa: S608
-        return found == [(self._run.run_id, content_sha256(self._run.files))]
-
-    def _differences(self, parts: list[Part]) -> list[str]:
-        """Say how the partition that readers see differs from the files."""
-        wrong = []
-        for table, checksum in _by_table(parts).items():
-            found = self._checksum(f"{self._dataset.name(table)} WHERE {self._day}", table)
-            if found != checksum:
-                wrong.append(f"the partition {self._run.run_date} of {table} has {found}, its files have {checksum}")
-        return wrong
+    def _is_published(self, parts: list[Part]) -> bool:
+        """Whether the partition is this run's, by the record that each swap leaves and by its rows."""
+        record = self._dataset.name(PUBLISHED_RUNS)
+        found = self._dataset.query(f"SELECT run_id, content_sha256 FROM {record} WHERE {self._day}")  # noqa: S608
+        return found == [(self._run.run_id, content_sha256(self._run.files))] and all(
+            self._checksum(f"{self._dataset.name(table)} WHERE {self._day}", table) == checksum
+            for table, checksum in _by_table(parts).items()
+        )
 
     def _checksum(self, relation: str, table: str, part: Part | None = None) -> Checksum:
         sql = checksum_sql(BIGQUERY_TABLES[table], relation, "bigquery", part.columns if part else None)
@@ -151,15 +142,32 @@ class BigQueryPublication:
     def _load(self, part: Part) -> None:
         staging, columns = self._staging(part), part.bigquery_columns()
         self._dataset.make_staging(staging, columns, STAGING_LIFETIME)
-        self._dataset.load(self._job("load", [part]), staging, columns, part.source, part.checksum.rows)
 
-    def _compare(self, expected: Checksum, relation: str, table: str, part: Part) -> None:
-        found = self._checksum(relation, table, part)
-        if found != expected:
+        def loaded() -> Checksum:
+            return self._checksum(self._dataset.name(staging), part.table, part)
+
+        job = self._job("load", [part])
+        ours = self._dataset.load(job, staging, columns, part.source, lambda: loaded() == part.checksum)
+        if ours and (found := loaded()) != part.checksum:
             raise DifferenceError(
-                f"{table}: BigQuery loaded {found}, the files of run {self._run.run_id} have {expected}; nothing was "
-                f"swapped. What was loaded stands in {relation.strip('`')} for a day."
+                f"{part.table}: BigQuery loaded {found}, the files of run {self._run.run_id} have {part.checksum}; "
+                f"nothing was swapped. What was loaded stands in {self._dataset.place}.{staging} for a day."
             )
+
+    def _swap(self, parts: list[Part]) -> None:
+        from google.api_core.exceptions import GoogleAPICallError
+
+        try:
+            self._dataset.run_script(
+                self._job("swap", parts), self._swap_sql(parts), functools.partial(self._is_published, parts)
+            )
+        except GoogleAPICallError as error:
+            if _ROLLED_BACK not in str(error):
+                raise
+            raise DifferenceError(
+                f"{brief(error)}: rows went from a staging table after they were compared; nothing was swapped. Run "
+                "the same command again."
+            ) from error
 
     def _swap_sql(self, parts: list[Part]) -> str:
         """One transaction: the partition's old rows out, the staged ones in, their number looked at."""
@@ -173,7 +181,7 @@ class BigQueryPublication:
                     source = self._dataset.name(self._staging(part))
                     statements.append(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {source}")  # noqa: S608
             count = f"(SELECT COUNT(*) FROM {name} WHERE {self._day})"  # noqa: S608
-            problem = f"{table} would not have {checksum.rows} rows"
+            problem = f"{table} {_ROLLED_BACK} {checksum.rows} rows"
             # An error ends the script, which rolls the transaction back.
             statements.append(f"SELECT IF({count} = {checksum.rows}, TRUE, ERROR('{problem}'))")
         return ";\n".join([*statements, "COMMIT TRANSACTION"]) + ";"
