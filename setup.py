@@ -80,6 +80,7 @@ setup(
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-preview-payout = pipelines.preview_payout:main",
+            "earmark-publish-tables = pipelines.publish_tables:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
             "earmark-compare-runs = pipelines.compare_runs:main",
