@@ -252,9 +252,7 @@ def main() -> None:
     report = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version(), "cases": []}
     folder = pathlib.Path(arguments.output)
     folder.mkdir(parents=True, exist_ok=True)
-    print(
-        "| carried rows | new | processor s | wall s | peak MB | µs per carried row | new alone: processor s | peak MB |"
-    )
+    print("| carried rows | new | processor s | wall s | peak MB | µs per carried row | new alone: processor s | MB |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory(dir=arguments.work) as work:

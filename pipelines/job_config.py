@@ -16,7 +16,7 @@ from models.errors import UserError
 from models.saved_model import ModelMetadata
 from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
-from transforms.carry_labels import UnchangedBy
+from transforms.audio_comparison import UnchangedBy
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
 from transforms.publish_manifest import ROW_SETTINGS

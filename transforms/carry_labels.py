@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
@@ -16,11 +16,11 @@ from apache_beam.metrics import Metrics
 from models.decision import DecisionSettings, needs_review
 from models.taxonomy import CATEGORIES
 from models.track_flags import flags_of_audio, track_flags
-from transforms.audio_sources import AudioRoot, AudioSourceError, identify, look_up
+from transforms.audio_comparison import VERSION_COLUMNS, AudioComparison, UnchangedBy
+from transforms.audio_sources import AudioRoot
 from transforms.carried_rows import (
     ROWS_AT_ONCE,
     CarriedRows,
-    mask_of,
     read_bucket,
     spill,
     spill_one,
@@ -43,10 +43,6 @@ LABELS: Final = "labels"
 #: Tables whose carried rows depend on nothing outside their bucket.
 FINISHED_TABLES: Final = ("audio_versions", "track_segments", "track_embeddings")
 
-#: What says that a track's audio is unchanged: the catalog's etag or else what the storage says, or only its bytes.
-UnchangedBy = Literal["storage", "sha256"]
-
-_VERSION_COLUMNS: Final = ("track_id", "audio_uri", "audio_sha256", "size_bytes", "storage_version", "audio_etag")
 _AUDIO_COLUMNS: Final = (
     "audio_sha256", "duration_s", "category", "functional_type", "confidence", "p_music", "p_functional", "p_speech",
     "music_fraction", "functional_fraction", "speech_fraction",
@@ -100,11 +96,10 @@ class CarryBucket(beam.DoFn):
         super().__init__()
         self._settings = settings
         self._judge = JudgeTrackId()
+        self._comparison = AudioComparison(settings.audio_root, settings.unchanged_by)
         name = "CarryLabels"
         self._carried = Metrics.counter(name, "tracks_carried")
         self._to_label = Metrics.counter(name, "rows_to_label")
-        self._unknown = Metrics.counter(name, "rows_new")
-        self._hashed = Metrics.counter(name, "rows_compared_by_sha256")
         self._by_kind = {
             (category, decision): Metrics.counter(name, f"tracks_{category}_{decision}")
             for category in CATEGORIES
@@ -118,8 +113,8 @@ class CarryBucket(beam.DoFn):
         catalog = catalog.take(pc.sort_indices(whole(catalog["track_id"])))
         for letter in dead_letters:
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
-        versions = self._settings.previous.read("audio_versions", bucket, _VERSION_COLUMNS)
-        kept, new_versions = self._unchanged(catalog, versions)
+        versions = self._settings.previous.read("audio_versions", bucket, VERSION_COLUMNS)
+        kept, new_versions = self._comparison.unchanged(catalog, versions)
         for row in to_rows(catalog.filter(pa.array(~kept))):
             self._to_label.inc()
             yield beam.pvalue.TaggedOutput(TO_LABEL, row)
@@ -158,57 +153,6 @@ class CarryBucket(beam.DoFn):
                 else:
                     rows.append(judged)
         return pa.concat_tables([catalog.filter(pc.invert(again)), to_batch(rows)]).combine_chunks(), dead_letters
-
-    def _unchanged(self, catalog: pa.Table, versions: pa.Table) -> tuple[npt.NDArray[np.bool_], pa.Table]:
-        """Tell which rows have the audio of the previous run, and give their new rows of ``audio_versions``."""
-        settings = self._settings
-        found = pc.index_in(whole(catalog["track_id"]), value_set=whole(versions["track_id"]))
-        known = np.flatnonzero(mask_of(found.is_valid()))
-        self._unknown.inc(catalog.num_rows - len(known))
-        before = versions.take(found.take(pa.array(known)))
-        now = catalog.take(pa.array(known))
-        same_uri = mask_of(pc.equal(now["audio_uri"], before["audio_uri"]))
-        etags = now["audio_etag"], before["audio_etag"]
-        if settings.unchanged_by == "storage":
-            same = same_uri & mask_of(pc.fill_null(pc.equal(*etags), False))
-            # An etag that differs says that something changed: then the bytes decide, whatever the storage says.
-            ask_storage = same_uri & ~mask_of(pc.fill_null(pc.not_equal(*etags), False))
-        else:
-            same = ask_storage = np.zeros(len(known), bool)
-        sizes, stored = before["size_bytes"].to_numpy().copy(), before["storage_version"].to_pylist()
-        open_rows = np.flatnonzero(~same)
-        uris, digests = (
-            column.take(pa.array(open_rows)).to_pylist() for column in (now["audio_uri"], before["audio_sha256"])
-        )
-        for index, uri, sha256 in zip(open_rows.tolist(), uris, digests, strict=True):
-            audio = look_up(uri, settings.audio_root) if ask_storage[index] else None
-            if audio is not None and audio.storage_version is not None:
-                same[index] = (audio.size_bytes, audio.storage_version) == (sizes[index], stored[index])
-            if same[index]:
-                continue
-            self._hashed.inc()
-            try:
-                identity = identify(uri, settings.audio_root)
-            except AudioSourceError:
-                continue  # labelling says what is wrong with it
-            if identity.sha256 == sha256:
-                same[index] = True
-                sizes[index], stored[index] = identity.size_bytes, identity.storage_version
-        same &= sizes <= settings.audio_root.max_file_bytes
-        kept = np.zeros(catalog.num_rows, bool)
-        kept[known[same]] = True
-        mask = pa.array(same)
-        new_versions = pa.table(
-            {
-                "track_id": now["track_id"].filter(mask),
-                "audio_uri": now["audio_uri"].filter(mask),
-                "audio_sha256": before["audio_sha256"].filter(mask),
-                "size_bytes": pa.array(sizes).filter(mask),
-                "storage_version": pa.array(stored, pa.string()).filter(mask),
-                "audio_etag": now["audio_etag"].filter(mask),
-            }
-        )
-        return kept, new_versions
 
     def _rows_of(
         self, table: str, bucket: int, ids: pa.Array, hashes: npt.NDArray[np.uint64]
