@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import decimal
-import pathlib
 import re
 from collections.abc import Sequence
 
@@ -28,14 +27,6 @@ def policy_terms(run: PublishedRun, names: Sequence[str]) -> list[PolicyTerms]:
                 f"categorize_tracks with --policy {name}, or choose another --run_date."
             )
     return [PolicyTerms(name, there[name]["version"], there[name]["min_streams_12m"]) for name in names]
-
-
-def make_output_folder(output: pathlib.Path) -> None:
-    """Make the folder of ``--output``."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give a folder that can.") from error
 
 
 def month(text: str) -> str:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
-from pipelines.payout_options import cents, make_output_folder, month, policy_terms
+from pipelines.payout_options import cents, month, policy_terms
+from transforms.output_folders import make_output_folder
 from transforms.payout_console import money_text, print_payout
 from transforms.payout_streams import TREATMENT_COLUMNS, first_of_12, open_payout
 from transforms.payout_tables import (

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from models.taxonomy import CATEGORIES
 from transforms.printable import printable
 
 
@@ -25,10 +25,10 @@ def print_comparison(record: dict[str, Any], output: str, console: Console | Non
     tracks = record["tracks"]
     confusion = Table(title="Tracks by category before (rows) and after", title_justify="left")
     confusion.add_column("before")
-    for category in CATEGORIES:
-        confusion.add_column(category, justify="right", no_wrap=True)
-    for was in CATEGORIES:
-        confusion.add_row(was, *(f"{record['confusion'][was][now]:,}" for now in CATEGORIES))
+    for category in record["confusion"]:
+        confusion.add_column(Text(printable(category)), justify="right", no_wrap=True)
+    for was, row in record["confusion"].items():
+        confusion.add_row(Text(printable(was)), *(f"{tracks:,}" for tracks in row.values()))
     console.print(confusion)
     if record["causes"]:
         causes = Table(title="Why labels and treatments changed", title_justify="left")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ def comparison_record(
         "comparison_version": COMPARISON_VERSION,
         **{side: _run(run) for side, run in zip(SIDES, runs, strict=True)},
         "config_changed": config_differs(*runs),
+        "config_changes": _config_changes(*runs),
         "limits": [reading.to_json() for reading in limits],
         "tracks": _tracks(connection, changes),
         "confusion": _confusion(connection),
@@ -63,6 +64,29 @@ def _run(run: PublishedRun) -> dict[str, Any]:
         "labels": run.rows("track_labels"),
         "dead_letters": run.rows("dead_letters"),
     }
+
+
+def _config_changes(before: PublishedRun, after: PublishedRun) -> list[dict[str, Any]]:
+    """Settings of labels that differ, by their dotted key; none where a run does not say."""
+    if not config_differs(before, after):
+        return []
+    settings = [
+        dict(_leaves({name: run.manifest["config"].get(name) for name in ROW_SETTINGS})) for run in (before, after)
+    ]
+    keys = sorted(settings[0].keys() | settings[1].keys())
+    return [
+        {"key": key, "before": settings[0].get(key), "after": settings[1].get(key)}
+        for key in keys
+        if settings[0].get(key) != settings[1].get(key)
+    ]
+
+
+def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _tracks(connection: Any, changes: LabelChanges) -> dict[str, Any]:
@@ -94,7 +118,9 @@ def _confusion(connection: Any) -> dict[str, dict[str, int]]:
         "GROUP BY ALL"
     ).fetchall()
     counts = {(was, now): tracks for was, now, tracks in found}
-    return {was: {now: counts.get((was, now), 0) for now in CATEGORIES} for was in CATEGORIES}
+    # A run of another taxonomy may have had categories that are no more.
+    categories = [*CATEGORIES, *sorted({name for pair in counts for name in pair} - set(CATEGORIES))]
+    return {was: {now: counts.get((was, now), 0) for now in categories} for was in categories}
 
 
 def _causes(connection: Any) -> list[dict[str, Any]]:

@@ -67,6 +67,7 @@ CHANGED_TRACKS: Final = pa.schema(
 PRESENCE_CHANGES: Final = pa.schema(
     [
         TRACK_LABELS.field("track_id"),
+        _field("title", pa.string(), True, "Where it was labelled, from the catalog; of the run after first."),
         _field("state_before", pa.string(), False, "`labelled`, `dead_letter` or `absent` in the run before."),
         _field("state_after", pa.string(), False, "The same in the run after."),
         *_twice(TRACK_LABELS, ("category", "decision"), nullable=True),
@@ -111,7 +112,8 @@ _CHANGED_QUERY: Final = f"""
     """  # noqa: S608 - names of ours
 
 _PRESENCE_QUERY: Final = """
-    SELECT track_id, coalesce(b.state, 'absent') AS state_before, coalesce(a.state, 'absent') AS state_after,
+    SELECT track_id, coalesce(a.title, b.title) AS title,
+        coalesce(b.state, 'absent') AS state_before, coalesce(a.state, 'absent') AS state_after,
         b.category AS category_before, a.category AS category_after, b.decision AS decision_before,
         a.decision AS decision_after, b.error_type AS error_type_before, a.error_type AS error_type_after,
         b.message AS message_before, a.message AS message_after, at_stake.streams AS streams

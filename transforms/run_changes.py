@@ -188,10 +188,11 @@ def _state_tracks(connection: Any, side: str) -> None:
     connection.execute(
         f"""
         CREATE TABLE states_{side} AS
-        SELECT track_id, 'labelled' AS state, category, decision, NULL::VARCHAR AS error_type, NULL::VARCHAR AS message
+        SELECT track_id, title, 'labelled' AS state, category, decision,
+            NULL::VARCHAR AS error_type, NULL::VARCHAR AS message
         FROM labels_{side}
         UNION ALL
-        SELECT track_id, 'dead_letter', NULL, NULL, min(error_type), min_by(message, (error_type, message))
+        SELECT track_id, NULL, 'dead_letter', NULL, NULL, min(error_type), min_by(message, (error_type, message))
         FROM dead_letters_{side} ANTI JOIN labels_{side} USING (track_id)
         WHERE track_id IS NOT NULL GROUP BY track_id
         """  # noqa: S608 - one of two names

@@ -43,7 +43,7 @@ def read_staged_run(folder: str, flag: str = "--tables") -> PublishedRun | None:
             ),
             manifest=manifest,
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError(
             f"{given}: {SUMMARY_NAME} is none of Earmark's ({type(error).__name__}: {error}); give the folder that a "
             "refusal of categorize_tracks names, or an --output folder."

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html.parser
 import json
+import pathlib
 import random
+import re
 from decimal import Decimal
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -190,6 +193,29 @@ def test_the_same_comparison_gives_the_same_bytes(tables, whole, tmp_path):
     compared(tables, tmp_path, "--streams", tables.parent / "streams.parquet", "--pool", "5000.01")
     for path in sorted(whole["folder"].iterdir()):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_queries_of_the_docs_run_on_the_files(whole):
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "comparing.md").read_text()
+    (block,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    songs, licensors = [
+        duckdb.sql(query.replace("'comparison/", f"'{whole['folder']}/")).fetchall()
+        for query in block.split(";\n")
+        if query.strip()
+    ]
+    assert {row[0] for row in songs} == {"träck-0000", "träck-0002"}
+    assert sum(row[2] for row in licensors) == 0
+
+
+def test_settings_that_differ_are_named(tables, tmp_path):
+    settings = {"coverage": "full", "audio": {"sampled_windows": 3}}
+    for run_id, config in (("x", settings), ("y", settings | {"audio": {"sampled_windows": 9}})):
+        publish_run(tmp_path / run_id, "2026-11-24", run_id=run_id, tracks=3, manifest={"config": config})
+    argv = ["--before", tmp_path / "x", "--after", tmp_path / "y", "--output", tmp_path / "c"]
+    assert run([str(argument) for argument in argv]) == 0
+    record = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert record["config_changes"] == [{"key": "audio.sampled_windows", "before": 3, "after": 9}]
+    assert "audio.sampled_windows" in (tmp_path / "c" / "comparison.html").read_text()
 
 
 def test_without_streams_there_is_no_money(tables, tmp_path):

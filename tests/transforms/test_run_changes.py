@@ -114,7 +114,7 @@ def test_no_track_is_lost(tmp_path, before, after):
         write_comparison_tables(connection, tmp_path)
         changes = count_label_changes(connection)
         found = dict(connection.execute("SELECT track_id, cause FROM changed_tracks").fetchall())
-        moves = {row[0]: row[1:3] for row in connection.execute("FROM presence_changes").fetchall()}
+        moves = {row[0]: row[2:4] for row in connection.execute("FROM presence_changes").fetchall()}
     kinds = [
         {t: "labelled" if isinstance(s, tuple) else "dead_letter" for t, s in states.items()}
         for states in (before, after)
