@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -25,6 +25,14 @@ test-kill: $(VENV)/.test
 # The main job with catalog, audio, model and output on an emulated Cloud Storage on loopback: about a minute.
 test-gcs: $(VENV)/.test-gcs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/gcs
+
+# A run's page in headless Chromium (apt-get install chromium chromium-driver): under a minute.
+test-report: $(VENV)/.test-report
+	$(BIN)/python -m pytest tests/report_page
+
+# docs/images/report.png anew, from the page of `make run`.
+screenshot: $(VENV)/.test-report run
+	$(BIN)/python -m tests.report_page.screenshot --page "$$(ls -t $(OUT)/runs/*/report.html | head -n 1)" --output docs/images/report.png
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -134,4 +142,9 @@ $(VENV)/.test: $(VENV)/.run
 $(VENV)/.test-gcs: $(VENV)/.test
 	@echo 'Installing the Google Cloud libraries and the emulator of Cloud Storage ...'
 	@$(PIP) -e '.[gcp,emulator]'
+	@touch $@
+
+$(VENV)/.test-report: $(VENV)/.test
+	@echo 'Installing what drives the browser ...'
+	@$(PIP) -e '.[browser]'
 	@touch $@

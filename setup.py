@@ -65,6 +65,8 @@ setup(
             "types-PyYAML",
             "setuptools>=75",
         ],
+        # make test-report and make screenshot, beside Chromium and its driver.
+        "browser": ["selenium>=4.30,<5"],
         # make test-gcs, beside gcp.
         "emulator": ["gcp-storage-emulator>=2026.7.19"],
     },

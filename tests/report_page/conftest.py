@@ -45,7 +45,7 @@ def hostile_page(tmp_path_factory) -> pathlib.Path:
         uri = f"{name[:60].replace('/', '|')}.wav"
         samples, rate_hz = soundfile.read(SOUND, start=number * 15_000, frames=100_000)
         soundfile.write(folder / uri, samples, rate_hz)
-        row = {name: words for name in ("title", "artist", "release_title", "licensor", "record_label", "language")}
+        row = dict.fromkeys(("title", "artist", "release_title", "licensor", "record_label", "language"), words)
         # Shorter by far than the catalog says, so that a person gets it.
         rows.append(row | {"track_id": f"{number} {name}", "audio_uri": uri, "duration_ms": 500_000})
         rows.append(row | {"track_id": f"dead {number} {name}", "audio_uri": f"{name}.mp3"})
