@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow test-portable lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -46,6 +46,14 @@ test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
 # The main job on Beam's Prism, its workers in processes of their own, which are killed at work: about two minutes.
 test-portable: $(VENV)/.test-portable
 	$(BIN)/python -m pytest tests/portable
+
+# A run's page in headless Chromium (apt-get install chromium chromium-driver): under a minute.
+test-report: $(VENV)/.test-report
+	$(BIN)/python -m pytest tests/report_page
+
+# docs/images/report.png anew, from the page of `make run`.
+screenshot: $(VENV)/.test-report run
+	$(BIN)/python -m tests.report_page.screenshot --page "$$(ls -t $(OUT)/runs/*/report.html | head -n 1)" --output docs/images/report.png
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -170,4 +178,8 @@ $(VENV)/.test-portable: $(VENV)/.test
 	@command -v go >/dev/null || { echo 'make test-portable builds the Prism of Apache Beam with Go, and there is no go on the PATH; install Go 1.26 or newer.' >&2; exit 1; }
 	@echo 'Building Prism $(BEAM_VERSION) with Go (some minutes the first time) ...'
 	@GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM_VERSION)
+
+$(VENV)/.test-report: $(VENV)/.test
+	@echo 'Installing what drives the browser ...'
+	@$(PIP) -e '.[browser]'
 	@touch $@

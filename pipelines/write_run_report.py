@@ -20,6 +20,7 @@ from pipelines.remote_paths import check_scheme
 from transforms.audio_sources import AudioRoot
 from transforms.published_runs import PublishedRun, read_published_run
 from transforms.publishing import published_summary, storage_for
+from transforms.report_figures import FiguresError
 from transforms.report_making import ReportSources, make_page
 from transforms.run_report import REPORT
 from transforms.run_timings import TIMINGS, RunTimings
@@ -109,7 +110,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     timings = RunTimings.from_text(storage.read(f"{folder}/{TIMINGS}") or b"")
     try:
         page = make_page(options.sources, options.run.manifest, timings).encode("utf-8")
-    except (OSError, pa.ArrowException) as error:
+    except (FiguresError, OSError, pa.ArrowException) as error:
         raise UserError(
             f"--tables {options.tables}: a table of run {options.run.run_id} cannot be read ({error}); try again when "
             "no run is at work, or run categorize_tracks for that date again."

@@ -25,6 +25,10 @@ _MOST_LICENSORS: Final = 20
 _MEMORY_LIMIT: Final = "1GB"
 
 
+class FiguresError(Exception):
+    """A table cannot be counted: it is gone, damaged, or larger than the disk has room for."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReviewItem:
     """One audio that waits for a person, whatever number of tracks carry it.
@@ -147,6 +151,8 @@ def count_figures(tables: RunTables, review_tracks: int, stream_files: Sequence[
     ------
     UserError
         A file of streams holds bad values.
+    FiguresError, OSError, pyarrow.ArrowException
+        A table cannot be read.
     """
     with _Counter(tables) as counter:
         month = counter.take_streams(stream_files)
@@ -180,8 +186,11 @@ class _Counter:
 
     def _query(self, statement: str, table: str | None = None, columns: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """Run a statement; of ``table``, when one is named, it finds these columns under the name ``incoming``."""
-        with self._incoming(table, columns):
-            found: list[tuple[Any, ...]] = self._connection.execute(statement).fetchall()
+        try:
+            with self._incoming(table, columns):
+                found: list[tuple[Any, ...]] = self._connection.execute(statement).fetchall()
+        except duckdb.Error as error:
+            raise FiguresError(str(error).partition("\n")[0].partition(". Detail: ")[0]) from error
         return found
 
     @contextlib.contextmanager

@@ -102,7 +102,7 @@ def make_page(sources: ReportSources, manifest: Mapping[str, Any], timings: RunT
     ------
     UserError
         A file of streams holds bad values.
-    OSError, pyarrow.ArrowException
+    FiguresError, OSError, pyarrow.ArrowException
         A table cannot be read.
     """
     return _Making(sources).page(manifest, timings)

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
-from models.decision import FLAGS
+from models.decision import FLAGS, CostSettings
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
 from transforms.records import ERROR_MEANINGS, ErrorType
 from transforms.report_excerpts import Excerpt
@@ -81,37 +82,42 @@ def report_html(report: RunReport) -> str:
     style = importlib.resources.files("transforms").joinpath("templates/run_report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     figures = report.figures
-    return (
-        _environment()
-        .get_template("run_report.html.j2")
-        .render(
-            # Markup: our own file, and an escaped '>' would change both its meaning and its digest.
-            style=Markup(style),  # noqa: S704
-            policy=f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest}'; "
-            "base-uri 'none'; form-action 'none'",
-            manifest=report.manifest,
-            summary=summary,
-            gates=report.manifest["gates"],
-            previous=report.previous,
-            changes=_changes(summary, report.previous) if report.previous is not None else {},
-            categories=CATEGORIES,
-            by_category=summary.labels_by("category", "decision"),
-            by_type=_by_type(summary),
-            carried=summary.labels_by("label_source").get("carried", 0),
-            histogram=_histogram(figures.confidence),
-            figures=figures,
-            queue=[
-                (item, report.excerpts[place] if report.excerpts else None) for place, item in enumerate(figures.queue)
-            ],
-            no_excerpts=report.no_excerpts,
-            flag_meanings=FLAGS,
-            error_meanings={error.value: ERROR_MEANINGS[error] for error in ErrorType},
-            policies=_policies(report.manifest, figures),
-            timings=report.timings,
-            settings=report.settings,
-            tables=_tables(report.manifest),
-        )
+    template = _environment().get_template("run_report.html.j2")
+    costs = CostSettings.model_validate(report.manifest["config"].get("decision", {}).get("costs", {}))
+    return template.render(
+        # Markup: our own file, and an escaped '>' would change both its meaning and its digest.
+        style=Markup(style),  # noqa: S704
+        policy=f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'",
+        manifest=report.manifest,
+        summary=summary,
+        gates=report.manifest["gates"],
+        previous=report.previous,
+        changes=_changes(summary, report.previous) if report.previous is not None else {},
+        categories=CATEGORIES,
+        by_category=summary.labels_by("category", "decision"),
+        by_type=_by_type(summary),
+        carried=summary.labels_by("label_source").get("carried", 0),
+        histogram=_histogram(figures.confidence),
+        figures=figures,
+        queue=[
+            (item, report.excerpts[place] if report.excerpts else None, _expected_cost(item.label, costs))
+            for place, item in enumerate(figures.queue)
+        ],
+        review_cost=costs.review,
+        no_excerpts=report.no_excerpts,
+        flag_meanings=FLAGS,
+        error_meanings={error.value: ERROR_MEANINGS[error] for error in ErrorType},
+        policies=_policies(report.manifest, figures),
+        timings=report.timings,
+        settings=report.settings,
+        tables=_tables(report.manifest),
     )
+
+
+def _expected_cost(label: Mapping[str, Any], costs: CostSettings) -> float:
+    """What acting on a label would cost on average, in the unit of the config's costs."""
+    return costs.expected_cost(label["category"], np.array([label[f"p_{name}"] for name in CATEGORIES]))
 
 
 @functools.cache

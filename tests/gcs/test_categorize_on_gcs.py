@@ -108,7 +108,7 @@ def test_the_manifest_lists_what_is_there_and_success_stands_beside_it(store: Em
     successes = {f"{table}/run_date={RUN_DATE}/_SUCCESS" for table in TABLES} | {f"runs/{first.run_id}/_SUCCESS"}
     for name in sorted(successes):
         assert json.loads(store.read(f"{OUTPUT}/{name}")) == {"run_id": first.run_id, "run_date": RUN_DATE}
-    expected = successes | {f"runs/{first.run_id}/manifest.json"}
+    expected = successes | {f"runs/{first.run_id}/{name}" for name in ("manifest.json", "report.html", "timings.json")}
     assert first.objects.keys() == expected | {file["path"] for file in first.manifest["files"]}
     assert {file["table"] for file in first.manifest["files"]} == set(TABLES)
 

@@ -1,5 +1,6 @@
 """A run's page in a real browser: nothing of a catalog runs or is asked for, and everybody can read and use it."""
 
+import itertools
 import pathlib
 
 import pytest
@@ -149,7 +150,7 @@ def test_headings_lists_and_names_are_sound(browser: Browser, page: pathlib.Path
     levels = browser.ask("return [...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))")
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
     ids = browser.ask("return [...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
     linked = browser.ask(

@@ -10,7 +10,8 @@ from typing import Any
 
 from transforms.published_runs import PublishedFile, PublishedRun
 from transforms.run_changes import ComparedRun
-from transforms.write_tables import encode_row, parquet_bytes, write_whole_file
+from transforms.whole_files import write_whole_file
+from transforms.write_tables import encode_row, parquet_bytes
 
 CONFIG = {"coverage": "sampled", "audio": {}, "decision": {}}
 LINEAGE = {
