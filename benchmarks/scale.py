@@ -134,9 +134,9 @@ def tables(rates: Rates, prices: Mapping[str, Mapping[str, float]]) -> str:
     taken = rates.network_share
     lines += [
         "",
-        f"The network and its front end take {100 * taken:.0f} % of a track's processor time at six windows. A GPU that "
-        f"did them for nothing would leave {100 * (1 - taken):.0f} % of it, so it pays only where its price per hour is "
-        f"below {taken / (1 - taken):.2f} of that of the vCPUs that feed it.",
+        f"The network and its front end take {100 * taken:.0f} % of a track's processor time at six windows. A GPU "
+        f"that did them for nothing would leave {100 * (1 - taken):.0f} % of it, so it pays only where its price per "
+        f"hour is below {taken / (1 - taken):.2f} of that of the vCPUs that feed it.",
     ]
     return "\n".join(lines) + "\n"
 
