@@ -28,7 +28,7 @@ test-gcs: $(VENV)/.test-gcs
 
 # The main job on Beam's Prism, its workers in processes of their own, which are killed at work: about two minutes.
 test-portable: $(VENV)/.test-portable
-	$(BIN)/python -m pytest tests/portable
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/portable
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

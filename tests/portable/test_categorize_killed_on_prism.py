@@ -74,10 +74,15 @@ def test_a_part_of_it_is_killed_while_audio_is_decoded(fault, output, tmp_path):
 
 
 def test_a_rerun_on_the_engine_publishes_the_bytes_of_a_local_run(output, tmp_path):
+    """It follows a ``kill -9`` of the job itself, whose work the engine goes on with beside that of the re-run."""
     finish(start_job(CATALOG, tmp_path / "local", CONFIG_FLAG))
     with Engine(tmp_path / "engine") as engine:
+        with ended(start_job(CATALOG, output, CONFIG_FLAG, *engine.flags())):
+            wait_for(engine.decoders, "decoders")
+            (killed,) = output.glob(".staging/*/*")
         finish(start_job(CATALOG, output, CONFIG_FLAG, *engine.flags()))
-    rerun = files(output)
+        wait_for(lambda: not engine.workers(), "the end of both jobs", END_TIMEOUT_S)
+    rerun = visible(output)
     (replaced,) = [name.split("/")[1] for name in rerun if name.endswith("/REPLACED_BY")]
-    assert {name: data for name, data in rerun.items() if replaced not in name} == files(tmp_path / "local")
-    assert not list(output.glob(".staging/*/*"))
+    assert {name: data for name, data in rerun.items() if replaced not in name} == visible(tmp_path / "local")
+    assert set(output.glob(".staging/*/*")) <= {killed}
