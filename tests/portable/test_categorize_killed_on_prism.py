@@ -3,7 +3,9 @@
 import os
 import signal
 
+import grpc
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from tests.portable.engine import END_TIMEOUT_S, Engine, ended, files, finish, is_running, start_job, wait_for
 from tests.sample_run import CONFIG
@@ -27,6 +29,12 @@ def kill_job_service(engine: Engine, job) -> None:
     engine.jobs.kill()
 
 
+def cancel_on_engine(engine: Engine, job) -> None:
+    with grpc.insecure_channel(engine.jobs.address) as channel:
+        request = beam_job_api_pb2.CancelJobRequest(job_id="job-001")
+        beam_job_api_pb2_grpc.JobServiceStub(channel).Cancel(request)
+
+
 def stop_job(engine: Engine, job) -> None:
     job.send_signal(signal.SIGTERM)
 
@@ -35,6 +43,7 @@ FAULTS = {
     kill_worker: (1, ["The job failed on the engine", "SDK worker disconnected", "nothing was published"]),
     kill_pool_and_worker: (1, ["The job failed on the engine", "SDK worker disconnected", "nothing was published"]),
     kill_job_service: (1, ["The job service was lost", "nothing was published", "run the same command again"]),
+    cancel_on_engine: (1, ["The job failed on the engine", "CANCELLED", "nothing was published"]),
     stop_job: (128 + signal.SIGTERM, ["the job on the engine was cancelled", "nothing was published by halves"]),
 }
 
