@@ -27,9 +27,7 @@ def is_dataflow(runner: str | None) -> bool:
     return (runner or "").rpartition(".")[-1].lower() in ("dataflow", "dataflowrunner")
 
 
-def dataflow_flags(
-    beam_flags: Sequence[str], places: Mapping[str, str], runtime: Runtime, workers: WorkersConfig
-) -> list[str]:
+def dataflow_flags(beam_flags: Sequence[str], places: Mapping[str, str | None]) -> list[str]:
     """Check Beam's flags for a run on Dataflow and give those to put behind them.
 
     Parameters
@@ -37,11 +35,7 @@ def dataflow_flags(
     beam_flags
         Beam's flags, ``--runner`` among them.
     places
-        By flag or config key, every path that workers read or write.
-    runtime
-        The form of the model that will label.
-    workers
-        The config's section of that name.
+        By flag or config key, every path that workers read or write; None where none was given.
 
     Returns
     -------
@@ -61,25 +55,74 @@ def dataflow_flags(
     options = beam_options.PipelineOptions(list(beam_flags))
     cloud = options.view_as(beam_options.GoogleCloudOptions)
     worker = options.view_as(beam_options.WorkerOptions)
-    standard = options.view_as(beam_options.StandardOptions)
     experiments = options.view_as(beam_options.DebugOptions).experiments or []
-    if standard.streaming:
+    if options.view_as(beam_options.StandardOptions).streaming:
         raise UserError("--streaming: this is a batch job; leave the flag out.")
     _check_cloud(options, cloud, worker)
     for flag, place in places.items():
-        if "://" not in place and not place.startswith("bigquery:"):
+        if place is not None and "://" not in place and not place.startswith("bigquery:"):
             raise UserError(
                 f"{flag} {place}: lies on this machine, which Dataflow's workers cannot reach; put it on Cloud Storage "
                 "and give its gs:// path."
             )
-    hints = [*(standard.resource_hints or []), *(f"{k}={v}" for k, v in workers.resource_hints().items())]
-    _check_hints(cloud, hints, experiments, runtime)
     added = _code_for_workers(options.view_as(beam_options.SetupOptions), worker.sdk_container_image)
     if not cloud.no_auth:
         require_google_credentials(cloud.project, "--project")
     if _ONE_PROCESS not in experiments and _MANY_PROCESSES not in experiments:
         added.append(f"--experiments={_ONE_PROCESS}")
     return added
+
+
+def dataflow_buckets(beam_flags: Sequence[str]) -> dict[str, str]:
+    """By flag, the folders that the launcher writes: where a bucket is missing, Beam tries again for minutes."""
+    from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+
+    cloud = PipelineOptions(list(beam_flags)).view_as(GoogleCloudOptions)
+    folders = {name: getattr(cloud, name) for name in ("temp_location", "staging_location", "template_location")}
+    return {f"--{name}": folder for name, folder in folders.items() if folder}
+
+
+def check_accelerators(beam_flags: Sequence[str], workers: WorkersConfig, runtime: Runtime) -> None:
+    """Refuse a GPU that nothing uses, and what Dataflow's right fitting does not go together with.
+
+    Parameters
+    ----------
+    workers
+        The config's section of that name.
+    runtime
+        The form of the model that will label.
+
+    Raises
+    ------
+    UserError
+        Names the flag and the mend.
+
+    References
+    ----------
+    "Right fitting", Google Cloud's documentation of Dataflow: support and limitations.
+    """
+    from apache_beam.options import pipeline_options as beam_options
+
+    options = beam_options.PipelineOptions(list(beam_flags))
+    cloud = options.view_as(beam_options.GoogleCloudOptions)
+    experiments = options.view_as(beam_options.DebugOptions).experiments or []
+    hints = [
+        *(options.view_as(beam_options.StandardOptions).resource_hints or []),
+        *(f"{name}={value}" for name, value in workers.resource_hints().items()),
+    ]
+    services = [*(cloud.dataflow_service_options or []), *experiments]
+    attached = [option for option in services if option.startswith("worker_accelerator=")]
+    gpus = attached + [hint for hint in hints if hint.startswith("accelerator=")]
+    if gpus and runtime != "saved_model":
+        raise UserError(
+            f"{gpus[0]}: pays for a GPU that the LiteRT form of the model does not use; set model.runtime to "
+            "saved_model in the config, or leave the GPU out."
+        )
+    other = attached[0] if attached else f"--flexrs_goal {cloud.flexrs_goal}" if cloud.flexrs_goal else None
+    if hints and other:
+        raise UserError(
+            f"{other}: does not go together with the resource hint {hints[0]} on Dataflow; give one of them."
+        )
 
 
 def _require_libraries() -> None:
@@ -117,28 +160,6 @@ def _check_cloud(options: Any, cloud: Any, worker: Any) -> None:
     problems += validator.validate_num_workers(worker) + validator.validate_worker_region_zone(worker)
     if problems:
         raise UserError(f"{problems[0].rstrip('.')}; mend this flag for Dataflow, or leave it out.")
-
-
-def _check_hints(cloud: Any, hints: Sequence[str], experiments: Sequence[str], runtime: Runtime) -> None:
-    """A GPU that nothing uses, and what Dataflow's right fitting does not go together with.
-
-    References
-    ----------
-    "Right fitting", Google Cloud's documentation of Dataflow: support and limitations.
-    """
-    options = [*(cloud.dataflow_service_options or []), *experiments]
-    attached = [option for option in options if option.startswith("worker_accelerator=")]
-    gpus = attached + [hint for hint in hints if hint.startswith("accelerator=")]
-    if gpus and runtime != "saved_model":
-        raise UserError(
-            f"{gpus[0]}: pays for a GPU that the LiteRT form of the model does not use; set model.runtime to "
-            "saved_model in the config, or leave the GPU out."
-        )
-    other = attached[0] if attached else f"--flexrs_goal {cloud.flexrs_goal}" if cloud.flexrs_goal else None
-    if hints and other:
-        raise UserError(
-            f"{other}: does not go together with the resource hint {hints[0]} on Dataflow; give one of them."
-        )
 
 
 def _code_for_workers(setup: Any, image: str | None) -> list[str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from apache_beam.runners.portability.portable_runner import PipelineResult as PortableResult
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.command_line import JobFailedError
+from models.errors import RunFailedError
 from pipelines.portable_job import wait_for_portable_job
 
 _STAGED = """\
@@ -33,7 +39,7 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
 
     Raises
     ------
-    JobFailedError
+    RunFailedError
         When a job on the Dataflow service or a portable engine failed or was cancelled. A local run raises its own
         errors.
     """
@@ -48,14 +54,44 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
         print(_STAGED.format(staging_dir=staging_dir))
         return False
     job = f"Dataflow job {result.job_id()}"
-    print(f"{job} has started. Should this process be stopped, the job goes on.", file=sys.stderr)
+    print(f"{job} has started. SIGTERM cancels it; when this process ends otherwise, it goes on.", file=sys.stderr)
     print(_STAGED.format(staging_dir=staging_dir), file=sys.stderr, flush=True)
     from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
 
     try:
-        state = result.wait_until_finish()
+        with _cancelled_on_sigterm(result, job):
+            state = result.wait_until_finish()
     except DataflowRuntimeException as error:
-        raise JobFailedError(f"{job}: {error}; nothing was published.") from error
+        raise RunFailedError(f"{job}: {error}; nothing was published.") from error
     if state != PipelineState.DONE:
-        raise JobFailedError(f"{job} ended as {state}; nothing was published.")
+        raise RunFailedError(f"{job} ended as {state}; nothing was published.")
     return True
+
+
+@contextlib.contextmanager
+def _cancelled_on_sigterm(result: Any, job: str) -> Iterator[None]:
+    """Cancel the job before SIGTERM does what it did: a scheduler that ends this process would start a second job.
+
+    The main thread only sleeps meanwhile, so a request from the handler meets no other of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+
+    def cancel(number: int, frame: FrameType | None) -> None:
+        try:
+            result.cancel()
+            message = f"earmark: {job} is cancelled.\n"
+        except Exception as error:  # whatever it is, the process must end
+            message = f"earmark: {job} could not be cancelled ({error}) and goes on.\n"
+        os.write(2, message.encode())
+        if callable(before):
+            before(number, frame)
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

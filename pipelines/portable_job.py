@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import grpc
 
-from pipelines.command_line import JobFailedError
+from models.errors import RunFailedError
 
 #: Longest wait for a job service to take a cancellation.
 _CANCEL_S: Final = 10.0
@@ -28,7 +28,7 @@ def wait_for_portable_job(result: Any) -> None:
 
     Raises
     ------
-    JobFailedError
+    RunFailedError
         The job failed or was cancelled on the engine, or its job service was lost.
     """
     _silence_reader()
@@ -37,12 +37,12 @@ def wait_for_portable_job(result: Any) -> None:
             result.wait_until_finish()
         except grpc.RpcError as error:
             details = error.details() if isinstance(error, grpc.Call) else None
-            raise JobFailedError(
+            raise RunFailedError(
                 f"The job service was lost while the job was at work ({details or type(error).__name__}); nothing was "
                 "published. If the engine goes on with the job, cancel it there; then run the same command again."
             ) from error
         except Exception as error:  # Beam raises what it comes upon, RuntimeError as a rule
-            raise JobFailedError(
+            raise RunFailedError(
                 f"The job failed on the engine: {_last_line(error)}; nothing was published. The same command may be "
                 "run again."
             ) from error

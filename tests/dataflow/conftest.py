@@ -7,15 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.dataflow.service import DataflowService
+from tests.dataflow.template import Template, write_template
 from tests.dataflow.worker import WorkerPython
 from tests.gcs.emulated_store import BUCKET, EmulatedStore, Job
 from tests.gcs.published_output import AUDIO, FLAGS, GATES, put_audio
 
-#: What every command of these tests has; ``--no_auth`` asks for no credentials, which would be looked for on a network.
-CLOUD = (
-    "--runner=DataflowRunner", "--project=my-project", "--region=europe-west1", f"--temp_location=gs://{BUCKET}/tmp",
-    "--no_auth",
-)  # fmt: skip
 ROWS = [
     *({"track_id": f"t-{pathlib.PurePosixPath(uri).stem}", "audio_uri": uri} for uri in AUDIO),
     {"track_id": "t-missing", "audio_uri": "audio/none.mp3"},
@@ -55,3 +51,17 @@ def service(store: EmulatedStore, worker: WorkerPython) -> Iterator[DataflowServ
     stand_in = DataflowService(store, worker)
     yield stand_in
     stand_in.close()
+
+
+@pytest.fixture(scope="session")
+def plain(job: Job, store: EmulatedStore, flags: tuple[str, ...]) -> Template:
+    """A template with nothing but what is needed: from a checkout, without an image."""
+    return write_template(job, store, *flags)
+
+
+@pytest.fixture(scope="session")
+def staged_package(plain: Template, store: EmulatedStore, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The package of this checkout as workers get it."""
+    path = tmp_path_factory.mktemp("staged") / "workflow.tar.gz"
+    path.write_bytes(plain.staged(store, path.name))
+    return path

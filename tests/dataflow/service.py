@@ -17,9 +17,11 @@ _JOBS = "/v1b3/projects/my-project/locations/europe-west1/jobs"
 
 
 class DataflowService:
-    """``outcome`` is how a job ends: ``JOB_STATE_DONE`` carries it out first, any other state leaves it alone.
+    """``outcome`` is how a job ends: ``JOB_STATE_DONE`` carries it out first, any other state leaves it alone, and
+    ``JOB_STATE_RUNNING`` is no end.
 
-    What was asked is in ``created`` (the jobs, as they were sent) and ``requests`` (method and path).
+    What was asked is in ``created`` (the jobs, as they were sent) and ``requests`` (method and path). ``watched`` is
+    set when a launcher waits for its job.
     """
 
     def __init__(self, store: EmulatedStore, worker: WorkerPython) -> None:
@@ -30,7 +32,7 @@ class DataflowService:
         self.requests: list[tuple[str, str]] = []
         self.worker_said = ""
         self.state = "JOB_STATE_PENDING"
-        self._watched = threading.Event()
+        self.watched = threading.Event()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         # Beam's client speaks REST, and plain HTTP, with a host of this name only.
         self.endpoint = f"http://localhost:{self._server.server_address[1]}"
@@ -39,7 +41,7 @@ class DataflowService:
 
     def close(self) -> None:
         self._server.shutdown()
-        self._watched.set()
+        self.watched.set()
         for thread in self._threads:
             thread.join()
         self._server.server_close()
@@ -53,7 +55,7 @@ class DataflowService:
         return answer
 
     def _carry_out(self, job: dict) -> None:
-        self._watched.wait()  # a job that ends before its launcher looks is none of what is tried here
+        self.watched.wait()  # a job that ends before its launcher looks is none of what is tried here
         self.state = "JOB_STATE_RUNNING"
         if self.outcome == "JOB_STATE_DONE":
             (package,) = (
@@ -83,10 +85,10 @@ class DataflowService:
             return self._create(json.loads(body))
         if (method, path) == ("GET", f"{_JOBS}/{JOB_ID}"):
             answer = self._job()
-            self._watched.set()
+            self.watched.set()
             return answer
         if (method, path) == ("PUT", f"{_JOBS}/{JOB_ID}"):
-            self.state = json.loads(body)["requestedState"]
+            self.state = {5: "JOB_STATE_CANCELLED"}[json.loads(body)["requestedState"]]  # the number is the interface's
             return self._job()
         if (method, path) == ("GET", f"{_JOBS}/{JOB_ID}/messages"):
             message = {

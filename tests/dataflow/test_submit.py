@@ -1,16 +1,24 @@
 """A job that is submitted and waited for: what becomes of each end that a job can have."""
 
+import signal
+import subprocess
+
 import pytest
 
-from tests.dataflow.conftest import CLOUD, ROWS
+from tests.dataflow.conftest import ROWS
 from tests.dataflow.service import JOB_ID, DataflowService
+from tests.dataflow.template import CLOUD
 from tests.dataflow.worker import WorkerPython
 from tests.gcs.emulated_store import EmulatedStore, Job
 from tests.gcs.published_output import OUTPUT, published
 
 
+def start(job: Job, service: DataflowService, *flags: str) -> subprocess.Popen:
+    return job.start(*flags, *CLOUD, f"--dataflow_endpoint={service.endpoint}", NO_PROXY="127.0.0.1,localhost")
+
+
 def submit(job: Job, service: DataflowService, *flags: str) -> tuple[int, str, str]:
-    process = job.start(*flags, *CLOUD, f"--dataflow_endpoint={service.endpoint}", NO_PROXY="127.0.0.1,localhost")
+    process = start(job, service, *flags)
     output, errors = process.communicate()
     return process.returncode, output, errors
 
@@ -47,3 +55,20 @@ def test_a_job_that_ends_otherwise_is_not(
     assert "Traceback" not in errors
     assert "Published" not in output
     assert store.generations(OUTPUT) == before
+
+
+def test_sigterm_cancels_the_job(
+    job: Job, flags: tuple[str, ...], service: DataflowService, store: EmulatedStore
+) -> None:
+    """As a scheduler ends a task, which it may start again: two jobs would be paid for."""
+    before = store.generations(OUTPUT)
+    service.outcome = "JOB_STATE_RUNNING"
+    process = start(job, service, *flags)
+    assert service.watched.wait(timeout=300)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert service.state == "JOB_STATE_CANCELLED"
+    assert f"Dataflow job {JOB_ID} is cancelled" in errors
+    assert "nothing was published by halves" in errors
+    assert {name for name in store.generations(OUTPUT) if not name.startswith(".locks/")} == before.keys()

@@ -1,69 +1,23 @@
 """A job that is only written, as a template: its description, its graph, what it staged; nothing is published."""
 
-import dataclasses
-import json
+import pathlib
 import re
 
 import pytest
-from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from tests.dataflow.conftest import CLOUD
+from tests.dataflow.template import Template, write_template
 from tests.dataflow.worker import WorkerPython
 from tests.gcs.emulated_store import BUCKET, EmulatedStore, Job, finish
-from tests.gcs.published_output import OUTPUT, published
+from tests.gcs.published_output import published
 
+Flags = tuple[str, ...]
 IMAGE = "images.example/my-project/earmark/worker:1"
 GPU = "type:nvidia-tesla-t4;count:1;install-nvidia-driver"
 
 
-@dataclasses.dataclass(frozen=True)
-class Template:
-    """A template: the job's description as JSON, its graph, and what its command said."""
-
-    job: dict
-    graph: beam_runner_api_pb2.Pipeline
-    output: str
-
-    @property
-    def pool(self) -> dict:
-        (pool,) = self.job["environment"]["workerPools"]
-        return pool
-
-    @property
-    def options(self) -> dict:
-        return self.job["environment"]["sdkPipelineOptions"]["options"]
-
-    def hints(self, step: str) -> dict[str, str]:
-        """Resource hints of the steps whose name holds ``step``, by the last part of their URN."""
-        components = self.graph.components
-        found = {
-            tuple(sorted(components.environments[transform.environment_id].resource_hints.items()))
-            for transform in components.transforms.values()
-            if step in transform.unique_name and transform.environment_id
-        }
-        (hints,) = found  # all alike
-        return {urn.split(":")[2]: value.decode() for urn, value in hints}
-
-
-def write_template(job: Job, store: EmulatedStore, *flags: str) -> Template:
-    process = job.start(*flags, *CLOUD, f"--template_location=gs://{BUCKET}/templates/earmark.json")
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    description = json.loads(store.read("templates/earmark.json"))
-    url = description["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"]
-    graph = beam_runner_api_pb2.Pipeline.FromString(store.read(url.removeprefix(f"gs://{BUCKET}/")))
-    return Template(description, graph, output)
-
-
 @pytest.fixture(scope="module")
-def plain(job: Job, store: EmulatedStore, flags: tuple[str, ...]) -> Template:
-    """Nothing but what is needed: from a checkout, without an image."""
-    return write_template(job, store, *flags)
-
-
-@pytest.fixture(scope="module")
-def chosen(job: Job, store: EmulatedStore, flags: tuple[str, ...]) -> Template:
+def chosen(job: Job, store: EmulatedStore, flags: Flags) -> Template:
     """With the flags and the config of docs/dataflow.md, on GPUs by right fitting."""
     config = job.folder / "gpu.yaml"
     config.write_text(f"model: {{runtime: saved_model}}\nworkers: {{min_ram: 8GB, accelerator: '{GPU}'}}\n")
@@ -74,12 +28,10 @@ def chosen(job: Job, store: EmulatedStore, flags: tuple[str, ...]) -> Template:
     )  # fmt: skip
 
 
-def test_nothing_is_published_and_the_command_says_so(
-    plain: Template, store: EmulatedStore, job: Job, flags: tuple[str, ...]
-) -> None:
+def test_nothing_is_published_and_the_command_says_so(plain: Template) -> None:
     assert "Nothing has run yet, and nothing was published" in plain.output
     assert "Published" not in plain.output
-    assert [name for name in store.generations(OUTPUT) if "/_SUCCESS" in name or "/run_date=" in name] == []
+    assert plain.output_after == plain.output_before
 
 
 def test_a_checkout_gives_workers_its_package(plain: Template) -> None:
@@ -141,7 +93,7 @@ def test_windows_of_audio_go_through_no_shuffle(name: str, request: pytest.Fixtu
 
 
 def test_what_the_job_staged_is_published_afterwards(
-    plain: Template, worker: WorkerPython, store: EmulatedStore, job: Job, flags: tuple[str, ...]
+    plain: Template, staged_package: pathlib.Path, worker: WorkerPython, store: EmulatedStore, job: Job, flags: Flags
 ) -> None:
     staged = re.search(r"--staged (gs://\S+)", plain.output)[1]
     early = job.start(*flags, f"--staged={staged}")
@@ -149,9 +101,7 @@ def test_what_the_job_staged_is_published_afterwards(
     assert early.returncode == 2
     assert "holds no run_summary.json, so its job is not done" in errors
 
-    package = worker.folder / "workflow.tar.gz"
-    package.write_bytes(store.read(plain.options["staging_location"].split(f"{BUCKET}/", 1)[1] + "/workflow.tar.gz"))
-    worker.install(package)
+    worker.install(staged_package)
     ended = worker.run_job(plain.options["pipelineUrl"])
     assert ended.returncode == 0, ended.stderr
     finish(job.start(*flags, f"--staged={staged}"))

@@ -1,10 +1,9 @@
 """A worker's Python: an environment of its own that has the libraries, and Earmark only from a package."""
 
+import hashlib
 import pathlib
-import site
 import subprocess
 import sys
-import sysconfig
 import venv
 
 from tests.gcs.emulated_store import Job
@@ -20,19 +19,20 @@ class WorkerPython:
 
     def __init__(self, folder: pathlib.Path, job: Job) -> None:
         self.folder, self._job = folder, job
+        self._installed: str | None = None
         venv.create(folder, with_pip=False, symlinks=True)
         self.python = folder / "bin" / "python"
-        libraries = {
-            sysconfig.get_path("purelib"),
-            *site.getsitepackages(),
-            *(p for p in sys.path if p.endswith("-packages")),
-        }
+        libraries = [path for path in sys.path if path.endswith("site-packages")]
         packages = next(folder.glob("lib/python*/site-packages"))
-        (packages / "libraries.pth").write_text("".join(f"{path}\n" for path in sorted(libraries)))
+        (packages / "libraries.pth").write_text("".join(f"{path}\n" for path in libraries))
         self.packages = packages
 
     def install(self, package: pathlib.Path) -> None:
-        """Install a package as a worker does, from nothing but the file and what is installed."""
+        """Install a package as a worker does, from nothing but the file and what is installed; not twice the same."""
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()
+        if digest == self._installed:
+            return
+        self._installed = digest
         command = [
             sys.executable,
             "-m",
@@ -47,11 +47,11 @@ class WorkerPython:
         options = ["--no-build-isolation", "--force-reinstall", "--disable-pip-version-check"]
         subprocess.run([*command, *options, package], check=True, cwd=self.folder)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """Run this Python, with nothing of the checkout on its path."""
         return subprocess.run(
             [self.python, *arguments],
-            env=self._job.environment(), cwd=self.folder, capture_output=True, text=True, check=False,
+            env=self._job.environment() | environment, cwd=self.folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def run_job(self, pipeline_url: str) -> subprocess.CompletedProcess:
