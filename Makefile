@@ -49,7 +49,7 @@ test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
 
 # The main job on Beam's Prism, its workers in processes of their own, which are killed at work: about two minutes.
 test-portable: $(VENV)/.test-portable
-	$(BIN)/python -m pytest tests/portable
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/portable
 
 # A run's page in headless Chromium (apt-get install chromium chromium-driver): under a minute.
 test-report: $(VENV)/.test-report
