@@ -20,8 +20,8 @@ class DataflowService:
     """``outcome`` is how a job ends: ``JOB_STATE_DONE`` carries it out first, any other state leaves it alone, and
     ``JOB_STATE_RUNNING`` is no end.
 
-    What was asked is in ``created`` (the jobs, as they were sent) and ``requests`` (method and path). ``watched`` is set
-    when a launcher waits for its job.
+    What was asked is in ``created`` (the jobs, as they were sent) and ``requests`` (method and path). ``watched`` is
+    set when a launcher waits for its job.
     """
 
     def __init__(self, store: EmulatedStore, worker: WorkerPython) -> None:
