@@ -35,8 +35,10 @@ setup(
         "PyYAML>=6.0",
         "rich>=13",
         "duckdb>=1.2",
-        # The report of an evaluation.
+        # The pages: of a run and of an evaluation.
         "Jinja2>=3.1,<4",
+        "MarkupSafe>=2.1",
+        "Pillow>=11",
         "matplotlib>=3.9,<4",
     ],
     extras_require={
@@ -66,6 +68,8 @@ setup(
             "types-PyYAML",
             "setuptools>=75",
         ],
+        # make test-report and make screenshot, beside Chromium and its driver.
+        "browser": ["selenium>=4.30,<5"],
         # make test-gcs and make test-dataflow, beside gcp.
         "emulator": ["gcp-storage-emulator>=2026.7.19", "dockerfile-parse>=2.0,<3"],
     },
@@ -78,9 +82,12 @@ setup(
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-preview-payout = pipelines.preview_payout:main",
+            "earmark-publish-tables = pipelines.publish_tables:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
+            "earmark-compare-runs = pipelines.compare_runs:main",
             "earmark-write-model-card = pipelines.write_model_card:main",
+            "earmark-write-run-report = pipelines.write_run_report:main",
         ]
     },
 )

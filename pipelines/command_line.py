@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from models.errors import UserError
+from models.errors import RunFailedError, UserError
 
 EXIT_PUBLISHED = 0
 EXIT_FAILED = 1
@@ -22,10 +22,6 @@ EXIT_INTERRUPTED = 130
 
 #: The in-process runner by its full name: the short name ``DirectRunner`` first tries to download another runner.
 IN_PROCESS_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-
-
-class JobFailedError(Exception):
-    """The job failed where it ran, on other machines: a traceback of this process would say nothing."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -114,7 +110,7 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     Returns
     -------
     int
-        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`JobFailedError`. Anything else that
+        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`RunFailedError`. Anything else that
         goes wrong is a crash and shows its traceback.
     """
     try:
@@ -122,6 +118,6 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     except UserError as error:
         print(f"earmark: {error}", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
-    except JobFailedError as error:
+    except RunFailedError as error:
         print(f"earmark: {error}", file=sys.stderr)
         return EXIT_FAILED

@@ -16,8 +16,11 @@ from models.errors import UserError
 from models.saved_model import ModelMetadata
 from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
+from transforms.audio_comparison import UnchangedBy
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
+from transforms.publish_manifest import ROW_SETTINGS
+from transforms.report_settings import ReportSettings
 
 Settings = TypeVar("Settings", bound=pydantic.BaseModel)
 #: Bound of ``audio.max_sampled_windows``: a decoder process holds the windows of one round at once.
@@ -78,6 +81,14 @@ class TablesConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     rows_per_file: int = pydantic.Field(default=250_000, ge=1)
 
 
+class IncrementalConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """When a label is carried forward from ``--previous`` (``incremental:``)."""
+
+    #: What says that a track's audio is unchanged. ``storage``: an equal ``audio_etag`` in the catalog, or else size
+    #: and times of the file; its bytes where those differ. ``sha256``: its bytes alone.
+    unchanged_by: UnchangedBy = "storage"
+
+
 class WorkersConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What the stages that decode and classify ask of their workers (``workers:``), as Beam resource hints.
 
@@ -104,11 +115,13 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     decision: DecisionSettings = DecisionSettings()
     gates: GateSettings = GateSettings()
     tables: TablesConfig = TablesConfig()
+    incremental: IncrementalConfig = IncrementalConfig()
     workers: WorkersConfig = WorkersConfig()
+    report: ReportSettings = ReportSettings()
 
     def row_settings(self) -> dict[str, Any]:
-        """What a label depends on besides audio, catalog and model; workers, time-outs and gates are no part of it."""
-        return self.model_dump(mode="json", include={"coverage", "audio", "decision"})
+        """What a label depends on besides audio, catalog and model."""
+        return self.model_dump(mode="json", include=set(ROW_SETTINGS))
 
 
 def decode_plan(config: JobConfig, model: ModelMetadata) -> DecodePlan:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from apache_beam.runners.portability.portable_runner import PipelineResult as PortableResult
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.command_line import JobFailedError
+from models.errors import RunFailedError
+from pipelines.portable_job import wait_for_portable_job
 
 _STAGED = """\
   When the job is done, its tables are in {staging_dir} and wait to be published: give this command again, with the same
@@ -37,10 +39,14 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
 
     Raises
     ------
-    JobFailedError
-        When a job on the Dataflow service failed or was cancelled. Other runners raise their own errors.
+    RunFailedError
+        When a job on the Dataflow service or a portable engine failed or was cancelled. A local run raises its own
+        errors.
     """
-    if not hasattr(result, "has_job"):  # any runner but Dataflow
+    if isinstance(result, PortableResult):
+        wait_for_portable_job(result)
+        return True
+    if not hasattr(result, "has_job"):  # neither Dataflow
         result.wait_until_finish()
         return True
     if not result.has_job:
@@ -56,9 +62,9 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
         with _cancelled_on_sigterm(result, job):
             state = result.wait_until_finish()
     except DataflowRuntimeException as error:
-        raise JobFailedError(f"{job}: {error}; nothing was published.") from error
+        raise RunFailedError(f"{job}: {error}; nothing was published.") from error
     if state != PipelineState.DONE:
-        raise JobFailedError(f"{job} ended as {state}; nothing was published.")
+        raise RunFailedError(f"{job} ended as {state}; nothing was published.")
     return True
 
 

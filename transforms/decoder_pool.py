@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import os
 import queue
 import threading
@@ -250,11 +251,12 @@ class _Worker:
         try:
             if task._cancelled.is_set():
                 return
+            summary = DecodeSummary(0, 0.0)
             try:
                 with task._open_audio() as path:
                     summary = self._decode(task, path)
-            except AudioSourceError as error:
-                summary = DecodeSummary(0, 0.0, error_type=error.error_type.value, message=error.message)
+            except AudioSourceError as error:  # at the end too, when the file changed while it was decoded
+                summary = dataclasses.replace(summary, error_type=error.error_type.value, message=error.message)
             task.decode_ms = round((time.monotonic() - begin) * 1000)
             task._put(summary)
             task._finished.set()
@@ -341,6 +343,12 @@ def shared_pool(settings: DecodeSettings, plan: DecodePlan) -> DecoderPool:
         if key not in _shared:
             _shared[key] = DecoderPool(settings, plan)
         return _shared[key]
+
+
+def shared_process_ids() -> list[int]:
+    """Return the process ids of the decoders of this process's shared pools that run now."""
+    with _shared_lock:
+        return [pid for key, pool in _shared.items() if key[0] == os.getpid() for pid in pool.process_ids()]
 
 
 @atexit.register

@@ -17,6 +17,7 @@ from models.errors import UserError
 from models.saved_model import check_model_folder, shipped_model_folder
 from models.steady_tone import steady_tone_hz
 from models.window_records import DecodedWindow, WindowPrediction
+from transforms.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from models.litert_form import Runtime
@@ -69,6 +70,7 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
         with _loaded_lock:
             model = _loaded.get(key)
             if model is None:
+                keep_freed_memory()  # a worker that classifies also takes windows in
                 model = _loaded[key] = self._load()
             return model
 
@@ -94,13 +96,13 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
         self, batch: Sequence[DecodedWindow], model: WindowModel, inference_args: dict[str, Any] | None = None
     ) -> Iterable[WindowPrediction]:
         """Predict each window of a batch, in order."""
-        count = max(self._batch_windows, len(batch)) if model.fixed_batch else len(batch)
-        waveform = np.zeros((count, len(batch[0].samples)), np.float32)
-        valid_samples = np.full(len(waveform), waveform.shape[1], np.int32)
-        for index, window in enumerate(batch):
-            waveform[index] = window.samples
-            valid_samples[index] = window.valid_samples
-        outputs = model.predict(waveform, valid_samples)
+        waveform = [window.samples for window in batch]
+        valid_samples = [window.valid_samples for window in batch]
+        if model.fixed_batch:
+            missing = max(0, self._batch_windows - len(batch))
+            waveform += [np.zeros_like(waveform[0])] * missing
+            valid_samples += [waveform[0].size] * missing
+        outputs = model.predict(waveform, np.array(valid_samples, np.int32))
         rate_hz = model.metadata.sample_rate_hz
         return [
             WindowPrediction(

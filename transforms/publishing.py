@@ -251,6 +251,19 @@ class Publication:
         self._storage.delete_folder(self._date_folder)
         self._step("cleared")
 
+    def leave(self, manifest: Mapping[str, Any], papers: Mapping[str, bytes]) -> bool:
+        """Write manifest and papers beside the staged tables of a run that is not published, for whoever looks why.
+
+        False when they cannot be written, which changes nothing about the run.
+        """
+        try:
+            for name, data in {**papers, MANIFEST: to_text(manifest).encode("utf-8")}.items():
+                self._storage.write(f"{self._attempt_folder}/{name}", data)
+        except OSError as error:
+            _LOG.warning("The papers of the refused run cannot be written: %s", error)
+            return False
+        return True
+
     def _step(self, name: str) -> None:
         self._on_step(name)
 
@@ -335,7 +348,7 @@ class Publication:
 
     def _runs_in_place(self) -> list[str]:
         """List the runs whose files the partition holds now; two when one was killed between tables."""
-        found = (_run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
+        found = (run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
         return sorted({run_id for run_id in found if run_id is not None})
 
 
@@ -360,7 +373,7 @@ def published_summary(output: str, before: str) -> RunSummary | None:
             date = datetime.date.fromisoformat(folder.removeprefix("run_date="))
             if date >= datetime.date.fromisoformat(before):
                 continue
-            run_id = _run_id_of(storage, f"track_labels/{folder}")
+            run_id = run_id_of(storage, f"track_labels/{folder}")
             manifest = storage.read(f"runs/{run_id}/{MANIFEST}")
             if run_id is not None and manifest is not None:
                 return RunSummary.from_json(json.loads(manifest)["summary"])
@@ -368,7 +381,7 @@ def published_summary(output: str, before: str) -> RunSummary | None:
     return None
 
 
-def _run_id_of(storage: Storage, folder: str) -> str | None:
+def run_id_of(storage: Storage, folder: str) -> str | None:
     """Read which run a table's folder is of, from its ``_SUCCESS``; null when that is missing or not ours."""
     found = storage.read(f"{folder}/{SUCCESS}")
     try:
