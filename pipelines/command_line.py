@@ -6,9 +6,13 @@ import argparse
 import contextlib
 import datetime
 import difflib
+import errno
 import io
+import itertools
+import pathlib
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -104,6 +108,22 @@ def flags_of(parser: argparse.ArgumentParser) -> list[str]:
     return [text for action in parser._actions for text in action.option_strings]
 
 
+def make_folder(flag: str, folder: pathlib.Path) -> None:
+    """Make the folder of a flag, and refuse one that cannot be written: before the work, not after it.
+
+    Raises
+    ------
+    UserError
+        Names the flag and the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{flag} {folder}: cannot be written ({error.strerror}); give a folder that can.") from error
+
+
 def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Run a job and turn what its user got wrong into one line on standard error.
 
@@ -121,3 +141,21 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     except RunFailedError as error:
         print(f"earmark: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, str):
+            raise
+        # Of whatever flag it is: a catalog's paths never get this far.
+        name = error.filename if len(error.filename) <= 80 else error.filename[:79] + "…"
+        flag = _flag_of(error.filename, sys.argv[1:] if argv is None else argv)
+        print(f"earmark: {flag}{name}: the path is too long for its file system; give a shorter one.", file=sys.stderr)
+        return EXIT_BAD_ARGUMENTS
+
+
+def _flag_of(value: str, argv: Sequence[str]) -> str:
+    """The flag whose value begins with or is in ``value``, and a blank; empty when there is none."""
+    for flag, given in itertools.pairwise(["", *argv]):
+        named, equals, joined = given.partition("=")
+        name, text = (named, joined) if equals and named.startswith("--") else (flag, given)
+        if name.startswith("--") and text and text.rstrip("/") in value:
+            return f"{name} "
+    return ""

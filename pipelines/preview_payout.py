@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from models.errors import UserError
-from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
+from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, make_folder, run_date
 from transforms.payout_console import money_text, print_payout
 from transforms.payout_streams import MONTH_PATTERN, PolicyTerms, first_of_12, open_payout, streams_files
 from transforms.payout_tables import (
@@ -68,7 +68,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     with open_payout(files, tables.files("royalty_treatments"), policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]
         columns = {"month": streams.month, "run_id": tables.run_id}
-        _make_folder(output)
+        make_folder("--output", output)
         split = (split_rows(payout, columns) for payout in payouts)
         write_rows(output / "payout_split.parquet", PAYOUT_SPLIT, split)
         changes = (difference_rows(payouts[0], payout, columns) for payout in payouts[1:])
@@ -101,13 +101,6 @@ def _policies(tables: PublishedRun, names: Sequence[str]) -> list[PolicyTerms]:
                 f"categorize_tracks with --policy {name}, or choose another --run_date."
             )
     return [PolicyTerms(name, there[name]["version"], there[name]["min_streams_12m"]) for name in names]
-
-
-def _make_folder(output: pathlib.Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give a folder that can.") from error
 
 
 def _month(text: str) -> str:

@@ -25,6 +25,8 @@ _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHUNK_BYTES: Final = 1 << 20
 #: Waits before the second and third attempt at a remote file, in seconds.
 _RETRY_WAITS_S: Final = (0.5, 2.0)
+#: An attempt that took longer was repeated for long enough by the store's own client, in seconds.
+_LONG_ATTEMPT_S: Final = 60.0
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _T = TypeVar("_T")
 
@@ -243,6 +245,7 @@ def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
     """Attempt it once on a local file, and a few times on a remote one."""
     waits = _RETRY_WAITS_S if _is_remote(place) else ()
     for wait_s in (*waits, None):
+        began = time.monotonic()
         try:
             return attempt()
         except AudioSourceError:
@@ -250,7 +253,7 @@ def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
         except Exception as error:  # a store's client raises what it likes
             if _is_remote(place) and _is_missing(place):
                 raise AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.") from None
-            if wait_s is None:
+            if wait_s is None or time.monotonic() - began > _LONG_ATTEMPT_S:
                 raise _from_os_error(error, audio_uri) from error
             time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

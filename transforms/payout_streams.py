@@ -18,6 +18,7 @@ import duckdb
 
 from models.errors import UserError
 from models.payout_shares import WEIGHT_UNITS, PayoutCell
+from transforms.streams_parquet import MOST_STREAMS
 
 UNLABELLED: Final = "unlabelled"
 _COLUMNS: Final = {
@@ -27,8 +28,6 @@ _COLUMNS: Final = {
     "streams": ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT"),
 }
 _BATCH_ROWS: Final = 50_000
-#: So that every sum fits a 64-bit column.
-_MOST_STREAMS: Final = 10**18
 #: A folder named ``licensor=A`` says nothing of the rows, and counts may be narrow in one file and wide in another.
 _READ: Final = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
 MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
@@ -153,11 +152,26 @@ def open_payout(
         connection = duckdb.connect(config=config)
         try:
             month_text = _check_columns(connection, streams)
-            month, first_month = _check_rows(connection, streams, month_text, month)
-            _load(connection, streams, month_text, treatments, policies, month)
+            with _damage_told():
+                month, first_month = _check_rows(connection, streams, month_text, month)
+                _load(connection, streams, month_text, treatments, policies, month)
             yield StreamsPayout(connection, month, first_month)
         finally:
             connection.close()
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Pages that are damaged show only when they are read."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"--streams: the files cannot be read to their end ({reason}); write or copy them anew."
+        ) from error
 
 
 def _check_columns(connection: Any, streams: Sequence[str]) -> str:
@@ -217,7 +231,7 @@ def _check_rows(connection: Any, streams: Sequence[str], month_text: str, month:
             f"--streams: {wrong_streams} rows have streams that are negative or null, such as one of track "
             f"{str(track_id)[:100]!r}; corrections must be added to the month that they correct."
         )
-    if total > _MOST_STREAMS:
+    if total > MOST_STREAMS:
         raise UserError(f"--streams: the rows add up to {total} streams, which is more than there can be.")
     if wrong_month:
         raise UserError(

@@ -22,6 +22,8 @@ STREAMS: Final = pa.schema(
         pa.field("streams", pa.int64(), False, {"description": "Number of streams, 0 or more."}),
     ]
 )
+#: Of all rows together, so that every sum fits a 64-bit column.
+MOST_STREAMS: Final = 10**18
 _MONTH: Final = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
@@ -78,12 +80,19 @@ def read_streams(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
     Raises
     ------
     UserError
-        A value is missing, a month is none, or a number of streams is negative.
+        A file is damaged, a value is missing, a month is none, or a number of streams is negative.
     """
     for path in paths:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=STREAMS.names, batch_size=2**19):
-                yield _checked(batch, path)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for batch in file.iter_batches(columns=STREAMS.names, batch_size=2**19):
+                    batch.validate(full=True)
+                    yield _checked(batch, path)
+        except (OSError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"--streams {path}: cannot be read to its end ({reason}); write or copy it anew."
+            ) from error
 
 
 def _checked(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:
