@@ -33,7 +33,7 @@ test-faults: $(VENV)/.test-gcs
 # Mutated audio files and catalog rows through the main job: about two minutes. FUZZ_FILES, FUZZ_ROWS: how many;
 # FUZZ_SEED: which; a failing case is kept in out/fuzz.
 test-fuzz: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz
+	$(BIN)/python -m pytest tests/fuzz
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

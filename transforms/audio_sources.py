@@ -214,6 +214,10 @@ def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[BinaryIO]:
         # A named pipe would block here for ever without O_NONBLOCK; for a plain file it means nothing.
         descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP):  # a socket
+            raise AudioSourceError(
+                ErrorType.UNREADABLE_AUDIO, f"The audio {_shown(audio_uri)} is no plain file."
+            ) from None
         raise _from_os_error(error, audio_uri) from None
     status = os.fstat(descriptor)
     with contextlib.ExitStack() as stack:

@@ -86,7 +86,8 @@ def print_report(
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(
             f"  {_printable(row['track_id'])}  {_printable(row['title'] or '(no title)')}\n"
-            f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: {reason(row)}",
+            f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: "
+            f"{_printable(reason(row))}",
             markup=False,
             highlight=False,
             soft_wrap=True,
