@@ -55,6 +55,9 @@ def test_a_store_that_fails_now_and_then(
 
     def before(method: str, path: str) -> str | None:
         nonlocal count
+        # Of an upload whose answer was lost the emulator, unlike the real store, has forgotten that it was done.
+        if outcome == "truncated" and method != "GET":
+            return None
         count += 1
         return outcome if count % every == 0 else None
 
