@@ -10,8 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Final
 
-from models.errors import RunFailedError, UserError
-from transforms.publish_local import NO_ROOM
+from models.errors import NO_ROOM, RunFailedError, UserError
 
 _AGAIN: Final = "The partition is as it was; run the same command again."
 #: Beam hands some errors on as text only.

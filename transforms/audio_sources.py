@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeVar
 
+from models.errors import NO_ROOM
 from transforms.records import ErrorType
 
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -255,6 +256,8 @@ def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
         except AudioSourceError:
             raise
         except Exception as error:  # a store's client raises what it likes
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise  # for the copy: no fault of the audio, and the run must not go on without it
             if _is_remote(place) and _is_missing(place):
                 raise AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.") from None
             if wait_s is None or time.monotonic() - began > _LONG_ATTEMPT_S:

@@ -13,15 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from models.errors import UserError
+from models.errors import NO_ROOM, UserError
 from transforms.run_lock import RunLock
 
 _AT_FDCWD_LINUX: Final = -100
 _AT_FDCWD_MACOS: Final = -2
 _RENAME_EXCHANGE: Final = 2  # Linux, renameat2
 _RENAME_SWAP: Final = 2  # macOS, renameatx_np
-#: No room, for the disk, the user or the file.
-NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNSUPPORTED: Final = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 

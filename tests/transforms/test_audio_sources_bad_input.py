@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import resource
 import socket
 from pathlib import Path
 
@@ -206,6 +207,17 @@ def test_a_file_that_changes_while_it_is_open(root: AudioRoot, how: str) -> None
         else:
             audio.unlink()
     assert caught.value.error_type is ErrorType.AUDIO_CHANGED
+
+
+def test_no_room_for_a_copy_is_no_fault_of_the_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHELF.files, "shelf://box/a.mp3", bytes(100_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # stands for a disk that runs full
+    try:
+        with pytest.raises(OSError, match="File too large"), local_copy("a.mp3", AudioRoot("shelf://box")):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_the_error_survives_the_way_between_processes() -> None:
