@@ -37,7 +37,7 @@ test-faults: $(VENV)/.test-gcs
 # Mutated audio files and catalog rows through the main job: about two minutes. FUZZ_FILES, FUZZ_ROWS: how many;
 # FUZZ_SEED: which; a failing case is kept in out/fuzz.
 test-fuzz: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz
+	$(BIN)/python -m pytest tests/fuzz
 
 # Jobs for Dataflow, written and submitted on loopback, and the package, images and template for it: under two minutes.
 test-dataflow: $(VENV)/.test-gcs

@@ -1,14 +1,16 @@
 """A catalog of any size out of the sample shard: ``python benchmarks/catalog_generator.py --output DIR --tracks 1000``.
 
-**Audio.** Real recordings of ``sample/``, looped to ``--seconds`` (3 minutes) with a cross-fade, each take at a pitch, a gain and an
-offset of its own, written as stereo in the formats that catalogs hold: MP3, Ogg (four parts Vorbis, one part Opus), AAC
-in m4a and FLAC **in equal parts**. No statistic of catalogs' formats is public; with equal parts none of them decides
-the figure, and the reference's figures were measured on the same mix. Six recordings in ten are music, three functional, one speech.
+**Audio.** Real recordings of ``sample/``, looped to ``--seconds`` (3 minutes) with a cross-fade, each take at a
+pitch, a gain and an offset of its own, written as stereo in the formats that catalogs hold: MP3, Ogg (four parts
+Vorbis, one part Opus), AAC in m4a and FLAC **in equal parts**. No statistic of catalogs' formats is public; with
+equal parts none of them decides the figure, and the reference's figures were measured on the same mix. Six recordings
+in ten are music, three functional, one speech.
 
-**Distinct.** ``--takes`` takes are encoded; further tracks are copies of these whose comment holds the track's number. So no
-two files have the same bytes or sha256, and every one is read, hashed and decoded.
+**Distinct.** ``--takes`` takes are encoded; further tracks are copies of these whose comment holds the track's
+number. So no two files have the same bytes or sha256, and every one is read, hashed and decoded.
 
-**Small.** ``--small`` writes mono at 12 to 32 kbit/s without FLAC, a tenth of the bytes: for ten thousand tracks on one disk.
+**Small.** ``--small`` writes mono at 12 to 32 kbit/s without FLAC, a tenth of the bytes: for ten thousand tracks on
+one disk.
 
 A folder that already holds such a catalog is left as it is; one with more tracks serves fewer.
 """

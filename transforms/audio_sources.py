@@ -19,12 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeVar
 
+from models.errors import NO_ROOM
 from transforms.records import ErrorType
 
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHUNK_BYTES: Final = 1 << 20
 #: Waits before the second and third attempt at a remote file, in seconds.
 _RETRY_WAITS_S: Final = (0.5, 2.0)
+#: An attempt that took longer was repeated for long enough by the store's own client, in seconds.
+_LONG_ATTEMPT_S: Final = 60.0
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _T = TypeVar("_T")
 
@@ -264,6 +267,10 @@ def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[tuple[BinaryI
         # A named pipe would block here for ever without O_NONBLOCK; for a plain file it means nothing.
         descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP):  # a socket
+            raise AudioSourceError(
+                ErrorType.UNREADABLE_AUDIO, f"The audio {_shown(audio_uri)} is no plain file."
+            ) from None
         raise _from_os_error(error, audio_uri) from None
     status = os.fstat(descriptor)
     with contextlib.ExitStack() as stack:
@@ -295,14 +302,17 @@ def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
     """Attempt it once on a local file, and a few times on a remote one."""
     waits = _RETRY_WAITS_S if _is_remote(place) else ()
     for wait_s in (*waits, None):
+        began = time.monotonic()
         try:
             return attempt()
         except AudioSourceError:
             raise
         except Exception as error:  # a store's client raises what it likes
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise  # for the copy: no fault of the audio, and the run must not go on without it
             if _is_remote(place) and _is_missing(place):
                 raise AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.") from None
-            if wait_s is None:
+            if wait_s is None or time.monotonic() - began > _LONG_ATTEMPT_S:
                 raise _from_os_error(error, audio_uri) from error
             time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

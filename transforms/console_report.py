@@ -92,7 +92,8 @@ def print_report(
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(
             f"  {printable(row['track_id'])}  {printable(row['title'] or '(no title)')}\n"
-            f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: {reason(row)}",
+            f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: "
+            f"{printable(reason(row))}",
             markup=False,
             highlight=False,
             soft_wrap=True,

@@ -8,10 +8,12 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from models.errors import NO_ROOM, UserError
 from transforms.run_lock import RunLock
 
 _AT_FDCWD_LINUX: Final = -100
@@ -81,6 +83,28 @@ class LocalStorage:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def check_writable(self, folders: Sequence[str]) -> None:
+        """Find out now whether there will be room to write and a right to: at the end it would be too late.
+
+        Raises
+        ------
+        UserError
+            One of ``folders``, or the output folder itself, is there and cannot be written.
+        """
+        for folder in (self._output, *(self._output / name for name in folders)):
+            if not os.path.lexists(folder):
+                continue
+            try:
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
+                raise UserError(
+                    f"The output folder {self._output} (--output) cannot be written: {error.strerror} ({folder}); give "
+                    "a folder that can."
+                ) from error
 
     def full_path(self, path: str) -> str:
         """Put the output folder in front of ``path``."""

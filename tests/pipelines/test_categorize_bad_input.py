@@ -63,6 +63,10 @@ BAD_FLAGS = [
     (["--catalog", "{c}", "--output", "{o}", "--processes", "0"], ["--processes", "0"]),
     (["--catalog", "{c}", "--output", "{o}", "--processes", "two"], ["--processes", "two"]),
     (["--catalog", "{c}", "--output", "{o}", "--processes", "9999"], ["--processes", "9999"]),
+    *(
+        (["--catalog", "{c}", "--output", "{o}", flag, "{t}/" + "x" * 300], [flag, "too long"])
+        for flag in ("--catalog", "--output", "--audio_root", "--config", "--policy")
+    ),
     (["--catalog", "{c}", "--output", "{o}", "--runner", "DaskRunner"], ["--runner", "loses rows"]),
     (["--catalog", "{c}", "--output", "{o}", "--catalogue", "x"], ["--catalogue", "--catalog"]),
     (["--catalog", "{c}", "--output", "{o}", "--coverag", "full"], ["--coverag", "--coverage"]),
@@ -104,6 +108,7 @@ BAD_CONFIGS = [
     ("gates: {max_dead_letters: 0.1}", ["gates.max_dead_letters"]),
     ("tables: {rows_per_file: 0}", ["tables.rows_per_file", "0"]),
     ("model: {folder: /no/such/model}", ["/no/such/model"]),
+    ("model: {folder: " + "x" * 300 + "}", ["model folder xxx", "too long"]),
     ("model: {folder: ftp://host/model}", ["model.folder", "ftp://"]),
     ("coverage: full\ncoverage: sampled", ["coverage", "twice"]),
     ("1: full", ["1"]),
