@@ -19,7 +19,7 @@ _LOOK_EVERY_S: Final = 0.1
 _NAMES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
                  "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 #: For cases that are held to one thread, so that their processor time holds no waiting of threads for each other.
-ONE_THREAD: Final = {name: "1" for name in _NAMES} | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+ONE_THREAD: Final = dict.fromkeys(_NAMES, "1") | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Me
 
 
 def job(catalog: pathlib.Path, work: pathlib.Path, flags: Sequence[str], cores: int | None = None) -> Measured:
-    """Run the main job over a catalog into a folder that is removed at the end; on the first ``cores`` cores if given."""
+    """Run the main job over a catalog into a folder that is removed at the end, on ``cores`` cores where given."""
     with tempfile.TemporaryDirectory(dir=work) as output:
         command = [sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", str(catalog), "--output", output]
         if cores is not None:

@@ -2,7 +2,8 @@
 
 python -m benchmarks.peers CASE --output_json FILE [--teacher DIR] [--ina DIR] AUDIO ...
 
-Processor seconds are taken after a warm-up on the first file, so no case is charged for imports or for loading its network.
+Processor seconds are taken after a warm-up on the first file, so no case is charged for imports or for loading its
+network.
 """
 
 from __future__ import annotations
@@ -57,13 +58,18 @@ def librosa_and_teacher(arguments: argparse.Namespace) -> Callable[[str], object
 
 
 def ina_network(arguments: argparse.Namespace) -> Callable[[str], object]:
-    """inaSpeechSegmenter's features and CNN (speech, music, noise), with ffmpeg as it uses it, without Viterbi steps."""
+    """inaSpeechSegmenter's features and CNN (speech, music, noise), with ffmpeg as it uses it, no Viterbi steps."""
     import keras
 
     folder = pathlib.Path(arguments.ina) / "inaSpeechSegmenter"
     np.lib.pad, np.int = np.pad, int  # type: ignore[attr-defined]  # where they were when the package was made
     features = load_file(folder / "sidekit_mfcc.py", "sidekit_mfcc")
-    network = keras.models.load_model(folder / "keras_speech_music_noise_cnn.hdf5", compile=False)
+    # Keras 3 reads this file's layers and weights, and misreads its input.
+    stored = keras.models.load_model(folder / "keras_speech_music_noise_cnn.hdf5", compile=False)
+    given = made = keras.Input((68, 21))
+    for layer in stored.layers:
+        made = layer(made)
+    network = keras.Model(given, made)
 
     def label(path: str) -> object:
         with tempfile.TemporaryDirectory() as scratch:
@@ -163,10 +169,49 @@ def own_network(arguments: argparse.Namespace) -> Callable[[str], object]:
     return lambda path: list(handler.run_inference(windows[path], model))
 
 
+def own_rounds(arguments: argparse.Namespace) -> Callable[[str], object]:
+    """Decoding and classifying in the rounds of adaptive coverage, without Beam; gives the number of windows."""
+    import dataclasses
+
+    from models.adaptive_coverage import merge_summaries, needs_more
+    from models.audio_decoding import decode_windows
+    from models.audio_windows import window_starts
+    from models.saved_model import check_model_folder, shipped_model_folder
+    from pipelines.job_config import JobConfig, decode_plan
+    from transforms.model_inference import EarmarkModelHandler
+
+    folder, config = shipped_model_folder(), JobConfig()
+    metadata = check_model_folder(folder)
+    plan = decode_plan(config, metadata)
+    handler = EarmarkModelHandler(folder, runtime=arguments.runtime)
+    model = handler.load_model()
+
+    def label(path: str) -> object:
+        starts = None
+        summaries, predictions = [], []
+        for index in range(len(plan.round_windows)):
+            decoding = decode_windows(path, dataclasses.replace(plan, starts=starts))
+            windows = []
+            try:
+                while True:
+                    windows.append(next(decoding))
+            except StopIteration as end:
+                summaries.append(end.value)
+            predictions = sorted([*predictions, *handler.run_inference(windows, model)], key=lambda p: p.start_s)
+            summary = merge_summaries(summaries)
+            starts = tuple(window_starts(round(summary.duration_s * plan.sample_rate_hz), plan, index + 1))
+            if not starts or not needs_more(predictions, summary, metadata.calibration, config.decision):
+                break
+        return len(predictions)
+
+    return label
+
+
 CASES: Final[dict[str, Callable[[argparse.Namespace], Callable[[str], object]]]] = {
     case.__name__: case
     for case in (
-        librosa_and_teacher, ina_network, plain_windows, plain_full, own_windows, own_full, own_hash, own_network
+        librosa_and_teacher, ina_network, plain_windows, plain_full, own_windows, own_full, own_hash, own_network,
+        own_rounds,
     )
 }  # fmt: skip
 
@@ -187,14 +232,15 @@ def main() -> None:
     work = CASES[arguments.case](arguments)
     work(arguments.audio[0])
     begun_cpu_s, begun_s = processor_s(), time.monotonic()
-    for path in arguments.audio:
-        work(path)
-    result = {
+    made = [work(path) for path in arguments.audio]
+    result: dict[str, float] = {
         "tracks": len(arguments.audio),
         "cpu_s": processor_s() - begun_cpu_s,
         "wall_s": time.monotonic() - begun_s,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+    if arguments.case == "own_rounds":
+        result["windows"] = float(np.mean(made))
     arguments.output_json.write_text(json.dumps(result))
 
 
