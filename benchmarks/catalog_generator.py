@@ -2,11 +2,11 @@
 
 python benchmarks/catalog_generator.py --output DIR --tracks 1000
 
-**Audio.** Real recordings of ``sample/``, at least 20 s long, looped to ``--seconds`` (3 minutes) with a cross-fade, each
-take at a pitch, a gain and an offset of its own, written as stereo in the formats that catalogs hold: MP3, Ogg (four
-parts Vorbis, one part Opus), AAC in m4a and FLAC **in equal parts**. No statistic of catalogs' formats is public; with
-equal parts none of them decides a figure. Six recordings in ten are music, three functional, one speech. The sample was
-made of hard cases, so more tracks than usual are heard in many windows.
+**Audio.** Real recordings of ``sample/``, at least 20 s long, looped to ``--seconds`` (3 minutes) with a cross-fade,
+each take at a pitch, a gain and an offset of its own, written as stereo in the formats that catalogs hold: MP3, Ogg
+(four parts Vorbis, one part Opus), AAC in m4a and FLAC **in equal parts**. No statistic of catalogs' formats is public;
+with equal parts none of them decides a figure. Six recordings in ten are music, three functional, one speech. The
+sample was made of hard cases, so more tracks than usual are heard in many windows.
 
 **Distinct.** ``--takes`` takes are encoded; further tracks are copies of these whose comment holds the track's number.
 So no two files have the same bytes or sha256, and every one is read, hashed and decoded.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 ROOT: Final = pathlib.Path(__file__).parents[1]
-_LOOK_EVERY_S: Final = 0.1
+_LOOK_EVERY_S: Final = 0.5
 _NAMES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
                  "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 #: For cases that are held to one thread, so that their processor time holds no waiting of threads for each other.
@@ -46,7 +46,7 @@ def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Me
     """Run a command in the checkout; one that fails ends the benchmark with what it wrote on standard error."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         began = time.monotonic()
-        process = subprocess.Popen(  # noqa: S603 (our own commands)
+        process = subprocess.Popen(
             command, cwd=ROOT, stdout=output, stderr=errors, env=os.environ | (environment or {})
         )
         peaks: dict[str, float] = {}
@@ -79,11 +79,10 @@ def _watch(root: int, peaks: dict[str, float], ended: threading.Event) -> None:
     """Note the high-water marks of the process and its descendants; ``ru_maxrss`` takes over the parent's at a fork."""
     while not ended.wait(_LOOK_EVERY_S):
         parents: dict[int, int] = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                with contextlib.suppress(OSError, IndexError, ValueError):
-                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
-                    parents[int(entry)] = int(stat.rpartition(")")[2].split()[1])
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                stat = (entry / "stat").read_text()
+                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
         family = {root}
         while more := {pid for pid, parent in parents.items() if parent in family and pid not in family}:
             family |= more

@@ -79,7 +79,8 @@ def markdown(report: dict[str, Any]) -> str:
     """The tables for the docs."""
     here = report["machine"]
     lines = [
-        f"Measured {here['measured_at']} on {here['cores']} cores of {here['cpu']}, load {here['load_average']} at the start.",
+        f"Measured {here['measured_at']} on {here['cores']} cores of {here['cpu']}, load {here['load_average']} at the "
+        "start.",
         "",
         "| tracks | processor s | wall s | ms of processor time per further track | peak MB, worker / decoder |",
         "|---|---|---|---|---|",
