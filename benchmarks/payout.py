@@ -19,12 +19,11 @@ import time
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # the packages of this checkout
 
-from benchmarks.synthetic_runs import publish_tables, track_ids
+from benchmarks.synthetic_runs import publish_tables, track_ids, write_streams
 from models.policy_files import policies_in_force
 from models.royalty_rule import ReleaseContext, RoyaltyFacts, treat
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
@@ -91,20 +90,6 @@ def treat_with_beam(tracks: int) -> float:
         treatments = RoyaltyTreatments(policies_in_force(POLICIES, run_date(DATE)), lineage)
         _ = pipeline | beam.Create(labels, reshuffle=False) | treatments
     return time.process_time() - started
-
-
-def write_streams(folder: pathlib.Path, tracks: int, months: int, rng: np.random.Generator) -> int:
-    """One row per track and month, one file per month; one track in a hundred has no label."""
-    folder.mkdir(parents=True)
-    order = rng.permutation(tracks + tracks // 100)[:tracks]
-    ids = track_ids(order)
-    licensor = pa.array([f"Licensor {number:03d}" for number in rng.integers(0, 200, tracks).tolist()])
-    for number in range(months):
-        month = f"2026-{11 - number:02d}" if number < 11 else f"2025-{23 - number:02d}"
-        streams = np.minimum(rng.zipf(1.4, tracks), 10**8)
-        table = {"track_id": ids, "month": pa.array([month] * tracks), "licensor": licensor, "streams": streams}
-        pq.write_table(pa.table(table), folder / f"{month}.parquet", compression="zstd")
-    return tracks * months
 
 
 def main() -> None:

@@ -54,3 +54,17 @@ def publish_tables(
             summary, [], model={"model_version": model_version}, config={}, catalog={}, policies=policies
         )
         publication.publish(files, manifest)
+
+
+def write_streams(folder: pathlib.Path, tracks: int, months: int, rng: np.random.Generator) -> int:
+    """One row per track and month, one file per month; one track in a hundred has no label."""
+    folder.mkdir(parents=True)
+    order = rng.permutation(tracks + tracks // 100)[:tracks]
+    ids = track_ids(order)
+    licensor = pa.array([f"Licensor {number:03d}" for number in rng.integers(0, 200, tracks).tolist()])
+    for number in range(months):
+        month = f"2026-{11 - number:02d}" if number < 11 else f"2025-{23 - number:02d}"
+        streams = np.minimum(rng.zipf(1.4, tracks), 10**8)
+        table = {"track_id": ids, "month": pa.array([month] * tracks), "licensor": licensor, "streams": streams}
+        pq.write_table(pa.table(table), folder / f"{month}.parquet", compression="zstd")
+    return tracks * months

@@ -1,4 +1,4 @@
-"""The one exception for what a user of the project got wrong."""
+"""The exceptions that a job turns into one sentence and an exit status."""
 
 from __future__ import annotations
 
@@ -7,4 +7,12 @@ class UserError(Exception):
     """A wrong argument, config key or input that the user can mend; the job ends with exit status 2 before any work.
 
     The message is one clear sentence or two: the value, where it came from, and the mend.
+    """
+
+
+class RunFailedError(Exception):
+    """What went wrong around a run that was at work, such as a full disk: the job ends with exit status 1.
+
+    Nothing was published by halves, and the same command may be run again. The message is one clear sentence or two:
+    what happened, and the mend.
     """

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from models.errors import UserError
+from models.errors import RunFailedError, UserError
 
 EXIT_PUBLISHED = 0
+EXIT_FAILED = 1
 EXIT_BAD_ARGUMENTS = 2
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
@@ -109,11 +110,14 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     Returns
     -------
     int
-        The job's own status, or 2 after a :class:`UserError`. Anything else that goes wrong is a crash and shows its
-        traceback.
+        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`RunFailedError`. Anything else that
+        goes wrong is a crash and shows its traceback.
     """
     try:
         return run(argv)
     except UserError as error:
         print(f"earmark: {error}", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
+    except RunFailedError as error:
+        print(f"earmark: {error}", file=sys.stderr)
+        return EXIT_FAILED

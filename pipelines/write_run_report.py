@@ -14,9 +14,9 @@ import jinja2
 import pyarrow as pa
 
 from models.errors import UserError
-from pipelines.categorize_options import check_scheme
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
 from pipelines.job_config import load_config
+from pipelines.remote_paths import check_scheme
 from transforms.audio_sources import AudioRoot
 from transforms.published_runs import PublishedRun, read_published_run
 from transforms.publishing import published_summary, storage_for

@@ -12,7 +12,7 @@ import gzip
 import os
 import pathlib
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Final, cast
 
 #: A record longer than this is refused, so that no line of a broken file can fill a worker's memory, in bytes.
@@ -27,6 +27,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 class CatalogReadError(Exception):
     """A catalog file broke off or changed while it was read: the run must fail, for rows would be missing."""
+
+
+class CatalogChangedError(CatalogReadError):
+    """A catalog file changed after its content was looked at for the ``run_id``: rows and digest would not agree."""
 
 
 class CatalogFormat(enum.StrEnum):
@@ -119,6 +123,46 @@ def match_files(pattern: str) -> list[CatalogFile]:
 
     (result,) = FileSystems.match([pattern])
     return name_files(metadata.path for metadata in result.metadata_list if not metadata.path.endswith("/"))
+
+
+def file_states(pattern: str) -> dict[str, str]:
+    """State of each file that a path or glob names, by path: it differs when somebody wrote to the file.
+
+    A local file's state is its size and when its content and its entry changed last, to the nanosecond; a remote one's
+    is its size and when it was written.
+    """
+    if is_local(pattern):
+        return {file.path: _local_state(file.path) for file in match_files(pattern)}
+    from apache_beam.io.filesystems import FileSystems
+
+    (result,) = FileSystems.match([pattern])
+    return {
+        metadata.path: f"{metadata.size_in_bytes} {metadata.last_updated_in_seconds}"
+        for metadata in result.metadata_list
+        if not metadata.path.endswith("/")
+    }
+
+
+def _local_state(path: str) -> str:
+    status = pathlib.Path(path).stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def check_state(file: CatalogFile, states: Mapping[str, str]) -> None:
+    """Refuse a file that is not as it was when ``states`` were taken.
+
+    Raises
+    ------
+    CatalogChangedError
+        It was written to, or has gone.
+    """
+    try:
+        now = file_states(glob.escape(file.path) if is_local(file.path) else file.path).get(file.path)
+    except FileNotFoundError:
+        now = None
+    if now != states.get(file.path):
+        happened = "has gone" if now is None else "changed" if file.path in states else "appeared"
+        raise CatalogChangedError(f"catalog file {file.name} {happened} since the run began")
 
 
 def open_stored(path: str) -> IO[bytes]:

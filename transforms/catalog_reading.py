@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from transforms.catalog_bigquery import BigQuerySource, parse_bigquery, row_place
-from transforms.catalog_files import CatalogFile, CatalogReadError, match_files
+from transforms.catalog_files import CatalogChangedError, CatalogFile, CatalogReadError, check_state, match_files
 from transforms.catalog_records import RecordContent, UnreadableRecord, parse_json_line, read_records
 from transforms.catalog_validation import unreadable_record, validate_row
 from transforms.records import CatalogRow, DeadLetter, RowTally
@@ -46,16 +46,21 @@ class ReadCatalog(beam.PTransform):
     catalog
         A path or glob on any file system that Beam knows, of JSON lines, CSV (both also with ``.gz``) or Parquet files;
         ``bigquery://PROJECT.DATASET.TABLE``; or ``bigquery:SELECT …``.
+    states
+        From :func:`transforms.catalog_files.file_states`, taken before the catalog's digest was: the files must still
+        be in these states when they have been read. Null: whatever is there is read.
 
     Notes
     -----
     A file is read by one worker; its records are spread over all workers before they are parsed and validated. A file
-    that cannot be read to its end fails the run with :class:`transforms.catalog_files.CatalogReadError`.
+    that cannot be read to its end fails the run with :class:`transforms.catalog_files.CatalogReadError`, one that
+    changed with :class:`transforms.catalog_files.CatalogChangedError`.
     """
 
-    def __init__(self, catalog: str) -> None:
+    def __init__(self, catalog: str, states: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._catalog = catalog
+        self._states = None if states is None else dict(states)
 
     def expand(self, pbegin: Any) -> CatalogContent:
         """Compose the reading, from files or from BigQuery."""
@@ -64,25 +69,26 @@ class ReadCatalog(beam.PTransform):
             records = (
                 pbegin
                 | "Catalog" >> beam.Create([self._catalog])
-                | "ListFiles" >> beam.ParDo(_ListFiles())
+                | "ListFiles" >> beam.ParDo(ListFiles(self._states))
                 | "SpreadFiles" >> beam.Reshuffle()
-                | "ReadFile" >> beam.ParDo(_ReadFile()).with_outputs(_READ, main="records")
+                | "ReadFile" >> beam.ParDo(ReadFile(self._states)).with_outputs(_READ, main="records")
             )
         else:
             records = (
                 pbegin
-                | "ReadTable" >> _read_from_bigquery(source)
+                | "ReadTable" >> read_from_bigquery(source)
                 | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
             )
         validated = (
             records["records"]
             | "SpreadRecords" >> beam.Reshuffle()
-            | "Validate" >> beam.ParDo(_Validate()).with_outputs(_DEAD_LETTERS, main="rows")
+            | "Validate" >> beam.ParDo(JudgeRecord()).with_outputs(_DEAD_LETTERS, main="rows")
         )
         return CatalogContent(validated["rows"], validated[_DEAD_LETTERS], records[_READ])
 
 
-def _read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
+def read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
+    """Read a source's rows as dicts."""
     from apache_beam.io.gcp.bigquery import ReadFromBigQuery
 
     # The Storage Read API needs no bucket for an export.
@@ -91,31 +97,44 @@ def _read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
     return ReadFromBigQuery(query=source.query, use_standard_sql=True, method=ReadFromBigQuery.Method.DIRECT_READ)
 
 
-class _ListFiles(beam.DoFn):
+class ListFiles(beam.DoFn):
     """The files of a catalog, together, for their names must be distinct."""
 
+    def __init__(self, states: dict[str, str] | None) -> None:
+        self._states = states
+
     def process(self, catalog: str) -> Iterator[CatalogFile]:
+        """List one catalog."""
         files = match_files(catalog)
         if not files:
             raise CatalogReadError(
                 f"catalog {catalog} matches no file on the worker that reads it; a worker on another machine needs a"
                 " path that it can reach, such as gs:// or s3://"
             )
+        if self._states is not None:
+            for file in files:
+                check_state(file, self._states)
+            if len(files) < len(self._states):
+                raise CatalogChangedError(f"a file of catalog {catalog} has gone since the run began")
         yield from files
 
 
-class _ReadFile(beam.DoFn):
+class ReadFile(beam.DoFn):
     """The records of one file, and the tally of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, states: dict[str, str] | None) -> None:
+        self._states = states
         self._files = Metrics.counter(_NAMESPACE, "files_read")
         self._rows = Metrics.counter(_NAMESPACE, "rows_read")
 
     def process(self, file: CatalogFile) -> Iterator[Any]:
+        """Read one file: before each record, its tally."""
         for place, content in read_records(file):
             self._rows.inc()
             yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
             yield place, content
+        if self._states is not None:
+            check_state(file, self._states)
         self._files.inc()
 
 
@@ -136,7 +155,7 @@ class NameBigQueryRow(beam.DoFn):
         yield place, fields
 
 
-class _Validate(beam.DoFn):
+class JudgeRecord(beam.DoFn):
     """One row or dead letter for each record."""
 
     def __init__(self) -> None:
@@ -144,6 +163,7 @@ class _Validate(beam.DoFn):
         self._invalid = Metrics.counter(_NAMESPACE, "rows_invalid")
 
     def process(self, record: tuple[str, RecordContent]) -> Iterator[Any]:
+        """Judge one record."""
         place, content = record
         if isinstance(content, bytes):
             content = parse_json_line(content)

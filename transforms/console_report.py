@@ -15,6 +15,7 @@ from rich.table import Table
 
 from models.decision import FLAGS
 from models.taxonomy import CATEGORIES
+from transforms.printable import printable
 from transforms.run_report import REPORT
 
 
@@ -86,7 +87,7 @@ def print_report(
     for row in examples(labels):
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(
-            f"  {_printable(row['track_id'])}  {_printable(row['title'] or '(no title)')}\n"
+            f"  {printable(row['track_id'])}  {printable(row['title'] or '(no title)')}\n"
             f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: {reason(row)}",
             markup=False,
             highlight=False,
@@ -120,11 +121,6 @@ def _python() -> str:
 def _shell_text(text: str) -> str:
     """Quote for a shell, in plain double quotes where that is enough."""
     return shlex.quote(text) if any(character in text for character in '"$`\\!') else f'"{text}"'
-
-
-def _printable(text: str) -> str:
-    """Without characters that could steer a terminal; titles are strangers' words."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _sql_text(text: str) -> str:

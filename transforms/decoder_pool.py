@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import os
 import queue
 import threading
@@ -250,11 +251,12 @@ class _Worker:
         try:
             if task._cancelled.is_set():
                 return
+            summary = DecodeSummary(0, 0.0)
             try:
                 with task._open_audio() as path:
                     summary = self._decode(task, path)
-            except AudioSourceError as error:
-                summary = DecodeSummary(0, 0.0, error_type=error.error_type.value, message=error.message)
+            except AudioSourceError as error:  # at the end too, when the file changed while it was decoded
+                summary = dataclasses.replace(summary, error_type=error.error_type.value, message=error.message)
             task.decode_ms = round((time.monotonic() - begin) * 1000)
             task._put(summary)
             task._finished.set()

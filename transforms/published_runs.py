@@ -13,7 +13,6 @@ from typing import IO, Any, Final
 from models.errors import UserError
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
 from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
-from transforms.run_summary import SUMMARY_NAME, RunSummary
 from transforms.table_schemas import TABLES
 
 _BLOCK_BYTES: Final = 2**20
@@ -145,45 +144,6 @@ def read_previous_run(tables: str, before: datetime.date) -> PublishedRun | None
     return _read_run(storage, run_id, tables) if run_id is not None else None
 
 
-def read_staged_run(folder: str, flag: str = "--tables") -> PublishedRun | None:
-    """Read a run that a gate refused, from its folder in ``.staging``; null when the folder is no such one.
-
-    Raises
-    ------
-    UserError
-        A file has gone or is not the one that was written.
-    """
-    storage = storage_for(folder)
-    found, papers = storage.read(SUMMARY_NAME), storage.read(MANIFEST)
-    if found is None:
-        return None
-    given = f"{flag} {folder}"
-    try:
-        summary = RunSummary.from_json(json.loads(found))
-        manifest = json.loads(papers) if papers is not None else {}
-        lineage = json.loads(next(iter(summary.lineages), '["", "", "", ""]'))
-        run = PublishedRun(
-            run_id=summary.run_id,
-            run_date=datetime.date.fromisoformat(summary.run_date),
-            model_version=lineage[0],
-            taxonomy_version=lineage[1],
-            config_sha256=str(manifest.get("config_sha256", "")),
-            files=tuple(
-                _read_file(storage, dataclasses.asdict(file), file.table)
-                for file in summary.files
-                if file.table in TABLES
-            ),
-            manifest=manifest,
-        )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(
-            f"{given}: {SUMMARY_NAME} is none of Earmark's ({type(error).__name__}: {error}); give the folder that a "
-            "refusal of categorize_tracks names, or an --output folder."
-        ) from error
-    _check_sizes(storage, run, given)
-    return run
-
-
 def _storage(tables: str, given: str, remote: bool) -> Storage:
     """The storage of an output folder that is there."""
     if "://" in tables:
@@ -233,7 +193,7 @@ def _read_run(storage: Storage, run_id: str, given: str) -> PublishedRun:
         check_date(manifest["run_date"])
         date = datetime.date.fromisoformat(manifest["run_date"])
         files = tuple(
-            _read_file(storage, entry, f"{entry['table']}/run_date={date}")
+            read_file(storage, entry, f"{entry['table']}/run_date={date}")
             for entry in manifest["files"]
             if entry["table"] in TABLES
         )
@@ -251,11 +211,12 @@ def _read_run(storage: Storage, run_id: str, given: str) -> PublishedRun:
             f"{given}: {place} is no manifest of Earmark's "
             f"({type(error).__name__}: {error}); give the --output folder of categorize_tracks."
         ) from error
-    _check_sizes(storage, run, given)
+    check_sizes(storage, run, given)
     return run
 
 
-def _read_file(storage: Storage, entry: Mapping[str, Any], expected_folder: str) -> PublishedFile:
+def read_file(storage: Storage, entry: Mapping[str, Any], expected_folder: str) -> PublishedFile:
+    """A file as a manifest or summary describes it; raises ``ValueError`` when it is not in its folder."""
     folder, _, name = entry["path"].rpartition("/")
     # A manifest is a file that anybody may have written: it must not lead out of its own partition.
     if folder != expected_folder or not name.endswith(".parquet"):
@@ -264,7 +225,8 @@ def _read_file(storage: Storage, entry: Mapping[str, Any], expected_folder: str)
     return PublishedFile(entry["table"], uri, int(entry["rows"]), int(entry["bytes"]), str(entry["sha256"]))
 
 
-def _check_sizes(storage: Storage, run: PublishedRun, given: str) -> None:
+def check_sizes(storage: Storage, run: PublishedRun, given: str) -> None:
+    """Raise :class:`UserError` unless each file of a run is there in its size."""
     root = storage.full_path("-")[:-1]
     places = [file.uri.removeprefix(root) for file in run.files]
     folders = {place.rpartition("/")[0] for place in places}

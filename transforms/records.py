@@ -25,6 +25,7 @@ class ErrorType(enum.StrEnum):
     MISSING_AUDIO = "missing_audio"
     STORAGE_ERROR = "storage_error"
     EMPTY_AUDIO = "empty_audio"
+    AUDIO_CHANGED = "audio_changed"
     AUDIO_TOO_LARGE = "audio_too_large"
     AUDIO_TOO_LONG = "audio_too_long"
     AUDIO_TOO_SHORT = "audio_too_short"
@@ -43,6 +44,7 @@ ERROR_MEANINGS: Final = {
     ErrorType.MISSING_AUDIO: "There is no file at the audio_uri.",
     ErrorType.STORAGE_ERROR: "The file is there but could not be read: permission or storage failure.",
     ErrorType.EMPTY_AUDIO: "The file has no bytes, or a valid header and no sound.",
+    ErrorType.AUDIO_CHANGED: "The file was written to between the taking of its sha256 and its decoding.",
     ErrorType.AUDIO_TOO_LARGE: "The file has more bytes than `decode.max_file_bytes` allows.",
     ErrorType.AUDIO_TOO_LONG: "The track is longer than `audio.max_duration_s`.",
     ErrorType.AUDIO_TOO_SHORT: "The track is shorter than `audio.min_duration_s`.",
@@ -54,6 +56,11 @@ ERROR_MEANINGS: Final = {
 }
 
 _DIGEST_MODULUS = 1 << 64
+
+
+def key_hash(key: str) -> int:
+    """64-bit hash of a text, the same on every machine: which file a track's rows go to, and what tallies sum."""
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,14 +82,21 @@ class RowTally:
     @classmethod
     def of_place(cls, place: str) -> RowTally:
         """Tally of the one row that stands at ``place`` (such as ``catalog.jsonl:12``)."""
-        hashed = hashlib.blake2b(place.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        return cls(1, int.from_bytes(hashed, "big"))
+        return cls(1, key_hash(place))
 
     def __add__(self, other: RowTally) -> RowTally:
         return RowTally(self.rows + other.rows, (self.digest + other.digest) % _DIGEST_MODULUS)
 
 
 NO_ROWS = RowTally(0, 0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TallySum:
+    """The sum of the tallies of ``elements`` labels or dead letters."""
+
+    tally: RowTally
+    elements: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

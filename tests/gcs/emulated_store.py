@@ -1,5 +1,6 @@
 """A Cloud Storage of our own on a loopback port, which can fail requests, and a job that runs against it."""
 
+import contextlib
 import dataclasses
 import functools
 import http.server
@@ -9,11 +10,15 @@ import logging
 import os
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,7 +41,9 @@ class EmulatedStore:
     """The emulator behind a server of ours.
 
     ``before`` sees each request (method and decoded path) and may give the name of what happens to it: ``"drop"``
-    closes the connection without an answer, ``"unavailable"`` answers 503. All paths asked for are in ``requests``.
+    closes the connection without an answer, ``"reset"`` resets it, ``"unavailable"`` answers 503 and ``"throttled"``
+    429, ``"truncated"`` breaks off in the middle of the answer, ``"slow"`` takes half a second to begin it. All paths
+    asked for are in ``requests``.
     """
 
     def __init__(self) -> None:
@@ -83,6 +90,9 @@ class _Server(http.server.HTTPServer):
             super().handle_error(request, client_address)
 
 
+_STATUSES = {"unavailable": 503, "throttled": 429}
+
+
 class _Handler(RequestHandler):
     def __init__(self, store: EmulatedStore, objects: Storage, *args: object) -> None:
         self._store = store
@@ -94,10 +104,41 @@ class _Handler(RequestHandler):
         path = urllib.parse.unquote(self.path)
         self._store.requests.append(path)
         outcome = self._store.before(self.command, path)
-        if outcome == "unavailable":
+        if outcome in _STATUSES:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_error(503)
-        return outcome is None
+            self.send_error(_STATUSES[outcome])
+        elif outcome == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+        elif outcome == "truncated":
+            self.wfile = _HalfAnswer(self.wfile)
+        elif outcome == "slow":
+            time.sleep(0.5)
+        return outcome in (None, "truncated", "slow")
+
+
+class _HalfAnswer(io.RawIOBase):
+    """Sends the head of an answer and half of its body; the connection is closed then."""
+
+    def __init__(self, sent: BinaryIO) -> None:
+        self._sent, self._body = sent, False
+
+    def write(self, data: Any) -> int:
+        data = bytes(data)
+        head, separator, rest = data.partition(b"\r\n\r\n")
+        if self._body:
+            self._sent.write(data[: len(data) // 2])
+        elif separator:
+            self._sent.write(head + separator + rest[: len(rest) // 2])
+            self._body = True
+        else:
+            self._sent.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            self._sent.flush()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,8 +205,9 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def table_in(files: list[bytes]) -> pa.Table:
-    """The rows of Parquet files, in their order, without ``run_id``."""
-    return pa.concat_tables(pq.read_table(io.BytesIO(data)) for data in files).drop_columns("run_id")
+    """The rows of Parquet files, in their order, without what depends on the run or on where audio is stored."""
+    table = pa.concat_tables(pq.read_table(io.BytesIO(data)) for data in files)
+    return table.drop_columns([name for name in ("run_id", "storage_version") if name in table.column_names])
 
 
 def local_tables(output: pathlib.Path) -> dict[str, pa.Table]:

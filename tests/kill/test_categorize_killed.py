@@ -1,6 +1,5 @@
 """The main job, stopped and killed at any moment: readers see old or new, and a re-run completes it."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -14,6 +13,7 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
+from tests.job_processes import decoders, wait_until_gone
 from transforms.table_schemas import TABLES
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -56,24 +56,6 @@ def track_ids(output: pathlib.Path, table: str) -> list[str] | None:
     raise AssertionError(f"{folder} kept changing")
 
 
-def has_exited(pid: int) -> bool:
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-def session_members(session: int) -> list[int]:
-    members = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(entry.name)) == session and not has_exited(int(entry.name)):
-                members.append(int(entry.name))
-        except ProcessLookupError:
-            continue
-    return members
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["before labelling", "while labelling"])
@@ -89,20 +71,7 @@ def test_a_signal_ends_the_job_and_its_children_and_publishes_nothing(moment, nu
     assert f"stopped by {number.name}" in errors
     assert "Traceback" not in errors
     assert not list((tmp_path / "out").glob("*/run_date=*/*.parquet"))
-    deadline = time.monotonic() + 10
-    while session_members(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert session_members(process.pid) == []
-
-
-def decoders(session: int) -> list[int]:
-    """Decoder processes of a job: there are some while it labels."""
-    found = []
-    for pid in session_members(session):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if b"decoder_child" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-    return found
+    wait_until_gone(process.pid)
 
 
 def test_kill_9_at_random_moments_then_a_rerun(tmp_path):
@@ -149,3 +118,34 @@ def test_kill_9_at_random_moments_then_a_rerun(tmp_path):
     assert len(manifests) == 1
     listed = {file["path"] for file in json.loads(manifests[0].read_text())["files"]}
     assert listed == {str(path.relative_to(output)) for path in output.glob("*/run_date=*/*.parquet")}
+
+
+def test_kill_9_of_a_run_that_carries_labels_then_a_rerun_with_other_workers(tmp_path):
+    output, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    finish(start(write_catalog(tmp_path / "old.jsonl", ["a1", "a2", "a3"]), output, "--run_date", "2026-01-30"))
+    before = contents(output)
+    new = write_catalog(tmp_path / "new.jsonl", ["a1", "a2", "a0", "a3", "a4"])
+    previous = ("--previous", str(output))
+    began = time.monotonic()
+    finish(start(new, elsewhere, *previous))
+    whole_run_s = time.monotonic() - began
+    rng = random.Random(20261125)
+    for _ in range(KILLS // 3):
+        process = start(new, output, *previous)
+        time.sleep(rng.uniform(0.3, 1.0) * whole_run_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finish(start(new, output, *previous, "--processes", "2"))
+    after = contents(output)
+    assert before.items() <= after.items()
+    assert {path: data for path, data in after.items() if RUN_DATE in path} == contents(elsewhere)
+    assert not list(output.glob(".staging/*/*"))
+    labels = pq.read_table(output / "track_labels" / f"run_date={RUN_DATE}", partitioning=None)
+    assert dict(zip(labels["track_id"].to_pylist(), labels["label_source"].to_pylist(), strict=True)) == {
+        "a0": "audio", "a1": "carried", "a2": "carried", "a3": "audio", "a4": "audio",
+    }  # fmt: skip
+
+
+def contents(output: pathlib.Path) -> dict[str, bytes]:
+    """Bytes of every table's files, by path."""
+    return {str(path.relative_to(output)): path.read_bytes() for path in output.glob("*/run_date=*/*.parquet")}

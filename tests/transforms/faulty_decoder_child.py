@@ -22,7 +22,12 @@ from transforms import decoder_child
 def faulty_decode(
     path: str, plan: DecodePlan, decoders: Sequence[str]
 ) -> Generator[DecodedWindow, None, DecodeSummary]:
-    fault = Path(path).name.partition("-")[0]
+    return (yield from decode_with_fault(Path(path).name.partition("-")[0], path, plan, decoders))
+
+
+def decode_with_fault(
+    fault: str, path: str, plan: DecodePlan, decoders: Sequence[str]
+) -> Generator[DecodedWindow, None, DecodeSummary]:
     if fault.startswith("later"):
         fault = fault.removeprefix("later") if plan.starts is not None else ""
     if fault == "half":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from pathlib import Path
@@ -140,6 +141,35 @@ def test_remote_audio(monkeypatch: pytest.MonkeyPatch) -> None:
     for where in ("size", "open"):
         monkeypatch.setattr(SHELF, "failures", {where: 99, "exists": 99})
         assert cause("a.mp3", AudioRoot("shelf://box/music")) is ErrorType.STORAGE_ERROR
+
+
+@pytest.mark.parametrize("scheme", ["local", "shelf"])
+def test_other_bytes_than_those_of_the_sha256(root: AudioRoot, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if scheme == "shelf":
+        monkeypatch.setitem(SHELF.files, "shelf://box/a.mp3", b"x")
+        root = AudioRoot("shelf://box")
+    with local_copy("a.mp3", root, hashlib.sha256(b"x").hexdigest()) as path:
+        assert Path(path).read_bytes() == b"x"
+    with pytest.raises(AudioSourceError) as caught, local_copy("a.mp3", root, hashlib.sha256(b"y").hexdigest()):
+        pass
+    assert caught.value.error_type is ErrorType.AUDIO_CHANGED
+
+
+@pytest.mark.parametrize("how", ["written to", "replaced", "gone"])
+def test_a_file_that_changes_while_it_is_open(root: AudioRoot, how: str) -> None:
+    audio = Path(root.root, "a.mp3")
+    with (
+        pytest.raises(AudioSourceError) as caught,
+        local_copy("a.mp3", root, hashlib.sha256(b"x").hexdigest()),
+    ):
+        if how == "written to":
+            audio.write_bytes(b"y")
+        elif how == "replaced":
+            audio.with_name("b.mp3").write_bytes(b"x")
+            audio.with_name("b.mp3").replace(audio)
+        else:
+            audio.unlink()
+    assert caught.value.error_type is ErrorType.AUDIO_CHANGED
 
 
 def test_the_error_survives_the_way_between_processes() -> None:

@@ -83,7 +83,9 @@ def test_identify(folder: Path) -> None:
 
 def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> None:
     pairs = [(f"sha-{i}", DecodeRequest(f"{i}.wav")) for i in range(9)]
-    kept, result = run_and_keep(DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN), pairs, "windows", SUMMARIES)
+    kept, result = run_and_keep(
+        DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN), pairs, "windows", SUMMARIES
+    )
     summaries = dict(kept[SUMMARIES])
     assert len(kept[SUMMARIES]) == len(summaries) == 9
     assert Counter(sha for sha, _ in kept["windows"]) == {sha: summary.windows for sha, summary in summaries.items()}
@@ -106,7 +108,7 @@ def test_a_later_round_gives_the_windows_it_is_asked_for_and_counts_apart(folder
         ("a", DecodeRequest("8.wav", (0, 100_000))),
         ("b", DecodeRequest(opposite, (16_000,), ("channels_cancel",))),
     ]
-    transform = DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN)
+    transform = DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
     kept, result = run_and_keep(transform, [*later, ("c", DecodeRequest("0.wav"))], "windows", SUMMARIES)
     places = {(key, window.start_s) for key, window in kept["windows"]}
     assert places == {("a", 0.0), ("a", 6.25), ("b", 1.0), ("c", 0.0)}
@@ -130,7 +132,9 @@ def test_bad_files_cost_themselves_alone(folder: Path) -> None:
         "none.wav": "missing_audio",  # removed since it was identified
     }
     pairs = [(name, DecodeRequest(name)) for name in (*list(bad)[:2], *names, *list(bad)[2:])]
-    kept, result = run_and_keep(DecodeAudio(AudioRoot(str(folder)), SETTINGS, PLAN), pairs, "windows", SUMMARIES)
+    kept, result = run_and_keep(
+        DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN), pairs, "windows", SUMMARIES
+    )
     errors = {name: summary.error_type for name, summary in kept[SUMMARIES]}
     assert errors == bad | dict.fromkeys(names)
     assert len(kept[SUMMARIES]) == len(pairs)
@@ -145,7 +149,7 @@ def test_bad_files_cost_themselves_alone(folder: Path) -> None:
 
 
 def test_no_more_tracks_in_flight_than_twice_the_processes(folder: Path) -> None:
-    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder)), SETTINGS, PLAN)
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
     fn.setup()
     fn.start_bundle()
     summaries = 0
@@ -163,7 +167,7 @@ def test_no_more_tracks_in_flight_than_twice_the_processes(folder: Path) -> None
 def test_a_failed_bundle_leaves_no_track_behind(folder: Path) -> None:
     """Beam drops the instance; whatever it had in flight must not hold a decoder up."""
     plan = DecodePlan(window_s=0.05, coverage="full")  # more windows than a queue holds
-    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder)), SETTINGS, plan)
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, plan)
     fn.setup()
     fn.start_bundle()
     for i in range(3):

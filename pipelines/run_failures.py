@@ -1,0 +1,72 @@
+"""What goes wrong around a run, put into one sentence: a full disk, a catalog that changes, a lost worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import Final
+
+from models.errors import RunFailedError, UserError
+
+_AGAIN: Final = "The partition is as it was; run the same command again."
+#: No room, for the disk, the user or the file. Beam hands some errors on as text only.
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM_TEXT: Final = re.compile(
+    "|".join(rf"\[Errno {number}\]|{re.escape(os.strerror(number))}" for number in _NO_ROOM)
+)
+_CHANGED_TEXT: Final = re.compile(
+    r"catalog file (\S.*?) (changed|has gone|appeared) since the run began|a file of catalog .* has gone"
+)
+_WORKER_LOST_TEXT: Final = re.compile(r"Channel closed prematurely|Worker subprocess exited|SDK worker .* disconnected")
+
+
+@contextlib.contextmanager
+def explained(catalog: str, output: str) -> Iterator[None]:
+    """Turn failures that are nobody's bug into a :class:`RunFailedError`; others pass, with their traceback.
+
+    Parameters
+    ----------
+    catalog, output
+        The flags' values, for the sentences.
+    """
+    # The engine logs what it raises, traceback and all; what is raised shows its own, or becomes a sentence.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (UserError, RunFailedError):
+        raise
+    except Exception as error:
+        sentence = _sentence(error, catalog, output)
+        if sentence is None:
+            raise
+        raise RunFailedError(f"{sentence} {_AGAIN}") from error
+
+
+def _sentence(error: BaseException, catalog: str, output: str) -> str | None:
+    chain = list(_chain(error))
+    text = "\n".join(str(link) for link in chain)
+    if found := _CHANGED_TEXT.search(text):
+        what = f"the file {found[1]} {found[2]}" if found[1] else "a file of it has gone"
+        return f"--catalog {catalog}: {what} while the run was reading it."
+    if any(isinstance(link, OSError) and link.errno in _NO_ROOM for link in chain) or _NO_ROOM_TEXT.search(text):
+        return (
+            f"No room is left on a disk: --output {output} or the temporary folder {tempfile.gettempdir()} (TMPDIR) is "
+            "full; make room there."
+        )
+    if _WORKER_LOST_TEXT.search(text):
+        return "A worker process was killed or died, maybe for want of memory; --processes 1 takes less."
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

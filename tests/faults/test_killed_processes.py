@@ -1,0 +1,72 @@
+"""Processes of a run that are killed or told to stop: the old partition stands, and the next run completes it.
+
+``tests/kill`` has the main process killed at random moments while a reader looks on.
+"""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.faults.disturbed_job import Job, finish, said
+from tests.job_processes import decoders, running, wait_until_gone
+
+WORKER = "apache_beam.runners.worker.sdk_worker_main"
+
+
+def start_held_over_an_old_partition(job: Job, *flags: str) -> tuple[dict[str, bytes], subprocess.Popen]:
+    """A partition of fewer tracks, and a run that will replace it and is decoding."""
+    catalog = job.catalog.read_text()
+    job.write_catalog(["words", "room"])
+    job.run()
+    old = job.published()
+    job.catalog.write_text(catalog)
+    return old, job.start_held(*flags)
+
+
+def test_a_worker_process_killed(job: Job, undisturbed: dict[str, bytes]) -> None:
+    old, process = start_held_over_an_old_partition(job, "--processes", "2")
+    os.kill(running(process.pid, WORKER)[-1], signal.SIGKILL)
+    job.release()
+    status, errors = finish(process)
+    assert status == 1, errors
+    assert "A worker process was killed or died" in said(errors)
+    assert job.published() == old
+    job.run("--processes", "2")
+    assert job.published() == undisturbed
+
+
+def test_the_main_process_killed(job: Job, undisturbed: dict[str, bytes]) -> None:
+    old, process = start_held_over_an_old_partition(job, "--processes", "2")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until_gone(process.pid, within_s=20)
+    assert job.published() == old
+    job.decoder_faults({})
+    job.run()
+    assert job.published() == undisturbed
+
+
+def test_a_decoder_killed_from_outside(job: Job, undisturbed: dict[str, bytes]) -> None:
+    process = job.start_held()
+    os.kill(decoders(process.pid)[0], signal.SIGKILL)
+    job.release()
+    status, errors = finish(process)
+    assert status == 0, errors
+    assert job.published().keys() >= {path for path in undisturbed if path.startswith("runs/")}
+    job.decoder_faults({})
+    job.run()
+    assert job.published() == undisturbed
+
+
+@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, job: Job) -> None:
+    """Ctrl-C goes to the whole group of processes, a scheduler's SIGTERM often to the first only."""
+    process = job.start_held("--processes", "2")
+    (os.killpg if to_all else os.kill)(process.pid, number)
+    status, errors = finish(process, within_s=30)
+    assert status == 128 + number
+    assert f"stopped by {number.name}" in said(errors)
+    assert job.published() == {}
+    assert list(job.temporary.iterdir()) == []
