@@ -134,6 +134,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         announce_main_process()
         if options.staged is not None:
             staging_dir = publication.adopt(options.staged)
+            clock.lap("check and prepare")
         else:
             staging_dir = publication.prepare()
             pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
