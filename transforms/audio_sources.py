@@ -182,13 +182,17 @@ def _stored_remotely(metadata: Any) -> StoredAudio:
 
 
 @contextlib.contextmanager
-def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None) -> Iterator[str]:
+def local_copy(
+    audio_uri: str, root: AudioRoot, audio_sha256: str | None = None, stored: StoredAudio | None = None
+) -> Iterator[str]:
     """Give the path of a local file with the audio; of a remote one a copy that is removed at the end.
 
     Parameters
     ----------
     audio_sha256
         What :func:`identify` found: other bytes than those are not given. Null: whatever is there.
+    stored
+        What it found of a local file in its storage. While that is the same, the bytes are not read for their sha256.
 
     Raises
     ------
@@ -200,8 +204,8 @@ def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None)
         audio_sha256 = None
     if not _is_remote(place):
         before = _local_state(place)
-        with _open(place, audio_uri, root) as (file, _):
-            if audio_sha256 is not None:
+        with _open(place, audio_uri, root) as (file, now):
+            if audio_sha256 is not None and (now.storage_version is None or now != stored):
                 _check_sha256(_chunks(file, audio_uri, root), audio_uri, audio_sha256)
         yield place
         if audio_sha256 is not None and _local_state(place) != before:

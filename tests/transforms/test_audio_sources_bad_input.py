@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.transforms.shelf_filesystem import SHELF
-from transforms.audio_sources import AudioRoot, AudioSourceError, identify, local_copy
+from transforms.audio_sources import AudioRoot, AudioSourceError, StoredAudio, identify, local_copy
 from transforms.records import ErrorType
 
 
@@ -224,3 +224,24 @@ def test_the_error_survives_the_way_between_processes() -> None:
     error = AudioSourceError(ErrorType.MISSING_AUDIO, "There is no file.")
     again = pickle.loads(pickle.dumps(error))
     assert (again.error_type, again.message) == (error.error_type, error.message)
+
+
+def test_a_file_in_the_state_that_it_was_identified_in_is_not_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"abc")
+    identity = identify("song.mp3", AudioRoot(str(tmp_path)))
+    stored = StoredAudio(identity.size_bytes, identity.storage_version)
+    monkeypatch.setattr("transforms.audio_sources._check_sha256", lambda *_: pytest.fail("read for its sha256"))
+    with local_copy("song.mp3", AudioRoot(str(tmp_path)), identity.sha256, stored) as place:
+        assert place == str(path)
+
+
+def test_a_file_written_since_it_was_identified_is_not_given(tmp_path):
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"abc")
+    identity = identify("song.mp3", AudioRoot(str(tmp_path)))
+    stored = StoredAudio(identity.size_bytes, identity.storage_version)
+    path.write_bytes(b"abd")
+    with pytest.raises(AudioSourceError) as caught, local_copy("song.mp3", AudioRoot(str(tmp_path)), "0" * 64, stored):
+        pass
+    assert caught.value.error_type is ErrorType.AUDIO_CHANGED
