@@ -18,6 +18,7 @@ _AT_FDCWD_LINUX: Final = -100
 _AT_FDCWD_MACOS: Final = -2
 _RENAME_EXCHANGE: Final = 2  # Linux, renameat2
 _RENAME_SWAP: Final = 2  # macOS, renameatx_np
+_DELETE_ATTEMPTS: Final = 5
 _UNSUPPORTED: Final = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 
@@ -172,12 +173,22 @@ class LocalStorage:
         (self._output / path).unlink(missing_ok=True)
 
     def delete_folder(self, folder: str) -> None:
-        """Delete a folder and all in it, if it is there."""
-        try:
-            shutil.rmtree(self._output / folder)
-        except FileNotFoundError:
-            if (self._output / folder).exists():  # Something in it went away meanwhile.
-                shutil.rmtree(self._output / folder)
+        """Delete a folder and all in it, if it is there.
+
+        An engine may go on with the job of a killed process and write into its staging folder meanwhile. That keeps
+        nobody from publishing, so what is left of it after some attempts stays, for the next run to delete.
+        """
+        path = self._output / folder
+        for _ in range(_DELETE_ATTEMPTS):
+            if not path.exists():
+                return
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:  # something in it went away meanwhile
+                continue
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
 
 
 def _sync(folder: Path) -> None:

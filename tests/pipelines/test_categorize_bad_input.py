@@ -144,3 +144,10 @@ def test_the_process_ends_with_status_2_and_without_a_traceback(tmp_path):
     assert finished.returncode == 2
     assert finished.stderr.count("\n") == 1
     assert "none.jsonl" in finished.stderr
+
+
+@pytest.mark.parametrize("folder", [".staging", ".staging/run_date=2026-01-31/2026-01-30-0123456789ab.01234567"])
+def test_a_staging_folder_of_another_run(folder, catalog, tmp_path, capsys):
+    out = tmp_path / "out"
+    flags = ["--catalog", catalog, "--output", out, "--run_date", "2026-01-31", "--staged", out / folder]
+    assert f"--staged {out / folder}: is no staging folder of the run 2026-01-31-" in refused(capsys, *flags)
