@@ -51,7 +51,7 @@ class Elements(html.parser.HTMLParser):
 
 def run_summary(run_date="2026-01-31", music=3, functional=1, review=1, dead=2) -> RunSummary:
     labels = music + functional
-    rows = {"track_labels": labels, "track_embeddings": labels, "dead_letters": dead}
+    rows = {"track_labels": labels, "track_embeddings": labels, "audio_versions": labels, "dead_letters": dead}
     return RunSummary(
         run_id=f"{run_date}-abc", run_date=run_date, read=RowTally(labels + dead + 1, 0),
         labelled=RowTally(labels + 1, 0), dead=RowTally(dead, 0), labelled_elements=labels, dead_elements=dead,
