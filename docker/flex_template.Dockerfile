@@ -1,7 +1,10 @@
 # The image that launches the Flex Template: the workers' image, with Google's launcher in it.
-#   docker build --file docker/flex_template.Dockerfile --build-arg WORKER_IMAGE=IMAGE --tag LAUNCHER_IMAGE .
+#   docker build --file docker/flex_template.Dockerfile --build-arg WORKER_IMAGE=IMAGE \
+#     --build-arg LAUNCHER_BASE=IMAGE --tag LAUNCHER_IMAGE .
 ARG WORKER_IMAGE
-FROM images.example/dataflow-templates-base/python311-template-launcher-base AS launcher
+# Google's launcher for Python, python311-template-launcher-base; its guide to Flex Templates says where it is. Pin it.
+ARG LAUNCHER_BASE
+FROM ${LAUNCHER_BASE} AS launcher
 
 FROM ${WORKER_IMAGE}
 ARG WORKER_IMAGE

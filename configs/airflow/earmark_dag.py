@@ -21,7 +21,7 @@ PYTHON = os.environ.get("EARMARK_PYTHON", "/srv/earmark/.venv/bin/python")
 PROJECT = os.environ.get("EARMARK_PROJECT", "my-project")
 REGION = os.environ.get("EARMARK_REGION", "europe-west1")
 BUCKET = os.environ.get("EARMARK_BUCKET", "gs://my-bucket")
-IMAGE = os.environ.get("EARMARK_IMAGE", f"images.example/{PROJECT}/earmark/worker:1")
+IMAGE = os.environ.get("EARMARK_IMAGE", "earmark-worker:1")  # as docs/dataflow.md names it
 DATASET = os.environ.get("EARMARK_DATASET", "earmark")
 
 TABLES = f"{BUCKET}/earmark"

@@ -52,11 +52,18 @@ class Template:
 
 
 def write_template(job: Job, store: EmulatedStore, *flags: str) -> Template:
-    before = store.generations(OUTPUT)
+    before = output_objects(store)
     process = job.start(*flags, *CLOUD, f"--template_location=gs://{BUCKET}/templates/earmark.json")
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     description = json.loads(store.read("templates/earmark.json"))
     url = description["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"]
     graph = beam_runner_api_pb2.Pipeline.FromString(store.read(url.removeprefix(f"gs://{BUCKET}/")))
-    return Template(description, graph, output, before, store.generations(OUTPUT))
+    return Template(description, graph, output, before, output_objects(store))
+
+
+def output_objects(store: EmulatedStore) -> dict[str, int]:
+    """All that is in the output folder, but for the notes of runs at work: a killed run leaves its own."""
+    return {
+        name: generation for name, generation in store.generations(OUTPUT).items() if not name.startswith(".locks/")
+    }

@@ -7,10 +7,10 @@ import pytest
 
 from tests.dataflow.conftest import ROWS
 from tests.dataflow.service import JOB_ID, DataflowService
-from tests.dataflow.template import CLOUD
+from tests.dataflow.template import CLOUD, output_objects
 from tests.dataflow.worker import WorkerPython
 from tests.gcs.emulated_store import EmulatedStore, Job
-from tests.gcs.published_output import OUTPUT, published
+from tests.gcs.published_output import published
 
 
 def start(job: Job, service: DataflowService, *flags: str) -> subprocess.Popen:
@@ -44,7 +44,7 @@ def test_a_job_that_is_done_is_published(
 def test_a_job_that_ends_otherwise_is_not(
     job: Job, flags: tuple[str, ...], service: DataflowService, store: EmulatedStore, state: str
 ) -> None:
-    before = store.generations(OUTPUT)
+    before = output_objects(store)
     service.outcome = f"JOB_STATE_{state}"
     status, output, errors = submit(job, service, *flags)
     assert status == 1
@@ -54,14 +54,14 @@ def test_a_job_that_ends_otherwise_is_not(
     assert (service.message in errors) == (state == "FAILED")
     assert "Traceback" not in errors
     assert "Published" not in output
-    assert store.generations(OUTPUT) == before
+    assert output_objects(store) == before
 
 
 def test_sigterm_cancels_the_job(
     job: Job, flags: tuple[str, ...], service: DataflowService, store: EmulatedStore
 ) -> None:
     """As a scheduler ends a task, which it may start again: two jobs would be paid for."""
-    before = store.generations(OUTPUT)
+    before = output_objects(store)
     service.outcome = "JOB_STATE_RUNNING"
     process = start(job, service, *flags)
     assert service.watched.wait(timeout=300)
@@ -71,4 +71,4 @@ def test_sigterm_cancels_the_job(
     assert service.state == "JOB_STATE_CANCELLED"
     assert f"Dataflow job {JOB_ID} is cancelled" in errors
     assert "nothing was published by halves" in errors
-    assert {name for name in store.generations(OUTPUT) if not name.startswith(".locks/")} == before.keys()
+    assert output_objects(store) == before
