@@ -42,14 +42,15 @@ class EmulatedBigQuery:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        python = pathlib.Path(os.environ.get("EARMARK_BQEMULATOR_VENV", ROOT / ".venv-bigquery")) / "bin" / "python"
+        environment = pathlib.Path(os.environ.get("EARMARK_BQEMULATOR_VENV", ROOT / ".venv-bigquery")).absolute()
+        self.python = str(environment / "bin" / "python")
         self.gcs_folder = folder / "gcs"
         self.gcs_folder.mkdir()
         self._port, grpc_port = _free_port(), _free_port()
         arguments = [str(self._port), str(grpc_port), str(self.gcs_folder)]
         self._log = (folder / "emulator.log").open("w")
         self._process = subprocess.Popen(
-            [python, pathlib.Path(__file__).with_name("run_emulator.py"), *arguments],
+            [self.python, pathlib.Path(__file__).with_name("run_emulator.py"), *arguments],
             stdout=self._log, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(folder)},
         )  # fmt: skip
         self.requests: list[str] = []
