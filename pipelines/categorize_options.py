@@ -24,6 +24,7 @@ from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataf
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
+from pipelines.unpublished_labels import LabelsTarget, add_labels_flag, labels_target
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 from transforms.catalog_files import file_states
@@ -64,6 +65,8 @@ class CategorizeOptions:
         Whether workers run on this machine.
     staged
         The staging folder of a job of this run that is done, to be published instead of labelling; None: label.
+    labels_target
+        Where label rows also go while the job runs; null for nowhere.
     """
 
     catalog: str
@@ -84,6 +87,7 @@ class CategorizeOptions:
     beam_flags: tuple[str, ...]
     local: bool
     staged: str | None = None
+    labels_target: LabelsTarget | None = None
 
     @property
     def decode_plan(self) -> DecodePlan:
@@ -131,6 +135,7 @@ def make_parser() -> ArgumentParser:
         help="label nothing: publish what a job on Dataflow left in this staging folder; other flags as in its command",
     )  # fmt: skip
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
+    add_labels_flag(parser)
     return parser
 
 
@@ -166,6 +171,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         for flag, folder in dataflow_buckets(beam_flags).items():
             check_scheme(flag, folder)
             check_bucket(flag, folder)
+    target = labels_target(arguments.bigquery_labels, beam_flags)
     check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
@@ -206,6 +212,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
         staged=arguments.staged,
+        labels_target=target,
     )
 
 

@@ -95,6 +95,11 @@ def build(
         rows_of | f"Write {table}" >> WriteTable(table, staging_dir, beam.pvalue.AsSingleton(rows.files_per_table))
         for table, rows_of in tables.items()
     ] | "StagedFiles" >> beam.Flatten()
+    if (target := options.labels_target) is not None:
+        from transforms.write_bigquery import WriteUnpublishedLabels  # imports Google's libraries
+
+        write = WriteUnpublishedLabels(target.dataset, options.run_id, target.temp_location)
+        _ = tables["track_labels"] | "LabelsToBigQuery" >> write
     tallies = {
         "read": rows.read,
         "labelled": rows.labelled,

@@ -11,7 +11,9 @@ import sys
 import urllib.parse
 from collections.abc import Sequence
 
+from models.errors import UserError
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, ArgumentParser, exit_status, run_date
+from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.bigquery_client import connect
 from transforms.bigquery_errors import Place, plain_errors, require_bigquery_library
 from transforms.bigquery_publish import BigQueryPublication, DifferenceError
@@ -67,6 +69,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     require_bigquery_library()
     if not place.is_emulator:
         require_google_credentials(str(place), "--dataset")
+    if "://" in arguments.tables:
+        if not arguments.tables.startswith("gs://"):
+            raise UserError(f"--tables {arguments.tables}: BigQuery loads from gs:// or from this machine; copy it.")
+        check_scheme("--tables", arguments.tables)
+        check_bucket("--tables", arguments.tables)
     published = read_published_run(arguments.tables, arguments.run_date, remote=True)
     try:
         with plain_errors(place):

@@ -159,7 +159,7 @@ class Dataset:
             if callable(source):
                 with source() as handle:
                     return self._client.load_table_from_file(handle, job_id=job_id, **given)
-            return self._client.load_table_from_uri(source, job_id=job_id, retry=self._retry, **given)
+            return self._client.load_table_from_uri(list(source), job_id=job_id, retry=self._retry, **given)
 
         return self._run_once(job, submit, is_done)
 

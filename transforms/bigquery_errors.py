@@ -48,7 +48,7 @@ def require_bigquery_library() -> None:
         found = False
     if not found:
         raise UserError(
-            "publish_tables needs Google's client for BigQuery, which is not installed; install it with: "
+            "This needs Google's client for BigQuery, which is not installed; install it with: "
             "pip install -e '.[gcp]' in Earmark's folder"
         )
 

@@ -92,7 +92,7 @@ def _part(run: PublishedRun, table: str, files: Sequence[PublishedFile], tables:
             checksum += checksum_of(TABLES[table], fitted_batches(parquet, file))
     source: Callable[[], IO[bytes]] | Sequence[str]
     if "://" in tables:
-        source = [file.uri for file in files]
+        source = tuple(file.uri for file in files)
     else:
 
         def source() -> IO[bytes]:

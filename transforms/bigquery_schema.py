@@ -35,6 +35,7 @@ CLUSTERING: Final[dict[str, tuple[str, ...]]] = {
     "track_segments": ("track_id",),
     "track_embeddings": ("track_id",),
     "royalty_treatments": ("policy_id", "royalty_class", "track_id"),
+    "audio_versions": ("track_id",),
     "dead_letters": ("error_type",),
     PUBLISHED_RUNS: (),
 }

@@ -124,7 +124,7 @@ def test_googles_client_is_not_installed(server, output):
     ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert "publish_tables needs Google's client for BigQuery, which is not installed" in line
+    assert "This needs Google's client for BigQuery, which is not installed" in line
     assert "pip install -e '.[gcp]'" in line
 
 

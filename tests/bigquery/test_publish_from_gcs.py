@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from tests.bigquery.emulated_bigquery import DROP, PROJECT, ROOT
-from tests.bigquery.publishing import DAY, flags, rows_in_bigquery, rows_of_files
+from tests.bigquery.emulated_bigquery import PROJECT, ROOT
+from tests.bigquery.publishing import DAY, flags, is_job, rows_in_bigquery, rows_of_files
 from tests.gcs.emulated_store import BUCKET, EmulatedStore, Job
 from tests.transforms.generated_tables import generate_run, manifest_of, write_with_beam
 from transforms.bigquery_schema import BIGQUERY_TABLES
@@ -66,7 +66,9 @@ def test_every_row_arrives_in_one_load_job_a_table(server, store, new_dataset, o
 
 def test_a_load_of_names_is_not_sent_twice(server, store, new_dataset, output, tmp_path):
     dataset = new_dataset()
-    with server.doing(lambda method, path, body: DROP if b"earmark-swap" in body and method == "POST" else None):
+    swap = is_job("swap")
+    refused = (400, "invalidQuery", "Transaction is aborted due to concurrent update")
+    with server.doing(lambda method, path, body: refused if swap(method, path, body) else None):
         assert publish(server, store, dataset, tmp_path).returncode == 2
     before = len(server.jobs)
     ended = publish(server, store, dataset, tmp_path)
