@@ -20,7 +20,7 @@ from transforms.catalog_validation import CONTRACT_COLUMNS
 from transforms.records import NO_ROWS, CatalogRow, DeadLetter, RowTally, key_hash
 
 #: Rows that one file on the way holds at most, and rows that are held as Python objects meanwhile.
-_ROWS_PER_SPILL: Final = 200_000
+_ROWS_PER_SPILL: Final = 100_000
 _ROWS_AT_ONCE: Final = 10_000
 
 _DEAD_LETTERS: Final = "dead_letters"
