@@ -30,7 +30,7 @@ _SIX: Final = "audio: {sampled_windows: 6, max_sampled_windows: 6}\n"
 JOBS: Final = {
     "six windows": (_SIX, [], 1.0),
     "adaptive (default)": ("", [], 1.0),
-    "full": ("", ["--coverage", "full"], 0.5),
+    "full": ("", ["--coverage", "full"], 0.4),
 }
 #: The other cases: what they are called, and how many tracks they take.
 PEERS: Final = {
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument(
         "--manifest", type=pathlib.Path, help="as for catalog_generator.py (default: the sample's audio)"
     )
-    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 240), metavar=("FEW", "MANY"))
+    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--teacher", type=pathlib.Path)
     parser.add_argument("--ina", type=pathlib.Path)
