@@ -74,10 +74,13 @@ docs: $(VENV)/.run
 	$(BIN)/python -m transforms.table_docs > docs/tables.md
 	$(BIN)/python -m pipelines.flex_template_metadata > docker/flex_template.json
 
-# What a run costs on the sample shard; quiet machine wanted.
-bench: $(VENV)/.run
+# What a run costs, quiet machine wanted: about 15 minutes on two cores, with 9 GB of generated audio in OUT/benchmarks.
+# TEACHER: a folder with a teacher network; INA: inaSpeechSegmenter's wheel, unpacked. Both may be left out.
+bench: $(VENV)/.test
 	$(BIN)/python benchmarks/main_job.py --output $(OUT)/benchmarks
 	$(BIN)/python benchmarks/serving_speed.py --output $(OUT)/benchmarks
+	$(BIN)/python benchmarks/end_to_end.py --output $(OUT)/benchmarks $(if $(TEACHER),--teacher $(TEACHER)) $(if $(INA),--ina $(INA))
+	$(BIN)/python benchmarks/scaling.py --output $(OUT)/benchmarks
 
 # What `make train` needs. Debian 12 only; 8.5 GB of downloads, with SMALL=1 less than half of that.
 corpus: $(VENV)/.test

@@ -11,6 +11,9 @@ sample was made of hard cases, so more tracks than usual are heard in many windo
 **Distinct.** ``--takes`` takes are encoded; further tracks are copies of these whose comment holds the track's number.
 So no two files have the same bytes or sha256, and every one is read, hashed and decoded.
 
+**Manifest.** With ``--manifest`` the recordings are those of a labelled corpus' split dev (columns path, label, split,
+package, duration_s), each package in turn.
+
 **Small.** ``--small`` writes mono at 12 to 32 kbit/s without FLAC, a tenth of the bytes: for ten thousand tracks on one
 disk.
 
@@ -22,11 +25,13 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import itertools
 import json
 import multiprocessing
 import os
 import pathlib
 import struct
+import zlib
 from typing import Any, Final
 
 import av
@@ -117,8 +122,35 @@ SMALL_FORMATS: Final = {
 }
 
 
-def sources() -> list[pathlib.Path]:
-    """The recordings to make tracks of: whole files of the sample whose category is clear, in the mix of categories."""
+def sources(manifest: pathlib.Path | None = None) -> list[pathlib.Path]:
+    """The recordings to make tracks of, in the mix of categories: the sample's, or those of a manifest's split dev."""
+    found = _sample_recordings() if manifest is None else _dev_recordings(manifest)
+    long_enough = {
+        category: [path for path in paths if _duration_s(path) >= _SHORTEST_SOURCE_S]
+        for category, paths in found.items()
+    }
+    most = max(len(paths) for paths in long_enough.values())
+    turns = {category: iter(paths * most) for category, paths in long_enough.items()}
+    return [next(turns[_CATEGORIES[i % len(_CATEGORIES)]]) for i in range(most)]
+
+
+def _dev_recordings(manifest: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Of each category, recordings of each package in turn."""
+    found: dict[str, list[pathlib.Path]] = {}
+    with manifest.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "dev"]
+    for category in set(_CATEGORIES):
+        packages: dict[str, list[pathlib.Path]] = {}
+        for row in rows:
+            if row["label"] == category and float(row["duration_s"]) >= _SHORTEST_SOURCE_S:
+                packages.setdefault(row["package"], []).append(manifest.parent / row["path"])
+        turns = itertools.zip_longest(*(packages[name] for name in sorted(packages)))
+        found[category] = [path for turn in turns for path in turn if path is not None][:60]
+    return found
+
+
+def _sample_recordings() -> dict[str, list[pathlib.Path]]:
+    """Whole files of the sample whose category is clear."""
     lines = (ROOT / "sample/catalog.jsonl").read_bytes().split(b"\n")
     found: dict[str, list[pathlib.Path]] = {category: [] for category in set(_CATEGORIES)}
     with (ROOT / "sample/expected.csv").open(newline="") as file:
@@ -128,13 +160,7 @@ def sources() -> list[pathlib.Path]:
             path = ROOT / "sample" / json.loads(lines[int(row["catalog_line"]) - 1])["audio_uri"]
             if path not in found[row["expected_category"]]:
                 found[row["expected_category"]].append(path)
-    long_enough = {
-        category: [path for path in paths if _duration_s(path) >= _SHORTEST_SOURCE_S]
-        for category, paths in found.items()
-    }
-    most = max(len(paths) for paths in long_enough.values())
-    turns = {category: iter(paths * most) for category, paths in long_enough.items()}
-    return [next(turns[_CATEGORIES[i % len(_CATEGORIES)]]) for i in range(most)]
+    return found
 
 
 def _duration_s(path: pathlib.Path) -> float:
@@ -235,7 +261,12 @@ def _ogg_crc(data: bytes | bytearray) -> int:
 
 
 def generate(
-    folder: pathlib.Path, tracks: int, seconds: float = 180.0, takes: int = 40, small: bool = False
+    folder: pathlib.Path,
+    tracks: int,
+    seconds: float = 180.0,
+    takes: int = 40,
+    small: bool = False,
+    manifest: pathlib.Path | None = None,
 ) -> pathlib.Path:
     """Make the audio where it is not there yet, and a catalog of just ``tracks`` rows beside it.
 
@@ -246,7 +277,7 @@ def generate(
     """
     (folder / "takes").mkdir(parents=True, exist_ok=True)
     (folder / "audio").mkdir(exist_ok=True)
-    formats, recordings = SMALL_FORMATS if small else FORMATS, sources()
+    formats, recordings = SMALL_FORMATS if small else FORMATS, sources(manifest)
     kinds = list(formats)
     jobs = []
     for number in range(min(takes, tracks)):
@@ -254,17 +285,18 @@ def generate(
         form = forms[number // len(kinds) % len(forms)]
         # Formats take turns at another step than recordings' categories, so that each holds them all.
         source = recordings[(number + number // len(kinds)) % len(recordings)]
-        jobs.append((folder / f"takes/{number:04d}-{seconds:g}s.{form.suffix}", source, form, number, seconds))
+        name = f"takes/{number:04d}-{zlib.crc32(source.name.encode()):08x}-{seconds:g}s.{form.suffix}"
+        jobs.append((folder / name, source, form, number, seconds))
     missing = [job for job in jobs if not job[0].exists()]
     if missing:
         with multiprocessing.get_context("spawn").Pool(min(len(missing), os.cpu_count() or 1)) as pool:
             pool.starmap(_write_whole, missing, chunksize=1)
     catalog = folder / f"catalog-{tracks}.jsonl"
-    contents = [(job[0].read_bytes(), job[2].suffix) for job in jobs]
+    contents = [(path.read_bytes(), path.name[5:]) for path, *_ in jobs]
     with catalog.open("w") as lines:
         for number in range(tracks):
-            content, suffix = contents[number % len(contents)]
-            uri = f"audio/{number:06d}.{suffix}"
+            content, name = contents[number % len(contents)]
+            uri = f"audio/{number:06d}-{name}"
             if not (folder / uri).exists():
                 (folder / uri).write_bytes(numbered_copy(content, number))
             row = {
@@ -291,8 +323,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--takes", type=int, default=40)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--manifest", type=pathlib.Path, help="CSV of a labelled corpus: its split dev, not the sample")
     arguments = parser.parse_args()
-    print(generate(arguments.output, arguments.tracks, arguments.seconds, arguments.takes, arguments.small))
+    print(
+        generate(
+            arguments.output, arguments.tracks, arguments.seconds, arguments.takes, arguments.small, arguments.manifest
+        )
+    )
 
 
 if __name__ == "__main__":

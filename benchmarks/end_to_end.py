@@ -30,7 +30,7 @@ _SIX: Final = "audio: {sampled_windows: 6, max_sampled_windows: 6}\n"
 JOBS: Final = {
     "six windows": (_SIX, [], 1.0),
     "adaptive (default)": ("", [], 1.0),
-    "full": ("", ["--coverage", "full"], 0.5),
+    "full": ("", ["--coverage", "full"], 0.4),
 }
 #: The other cases: what they are called, and how many tracks they take.
 PEERS: Final = {
@@ -40,22 +40,25 @@ PEERS: Final = {
     "own_full": ("the job's decoder alone, full", 20),
     "own_hash": ("sha256 of the file", 40),
     "own_network": ("front end and network, six windows", 40),
+    "own_rounds": ("decoding and classifying in adaptive rounds, without Beam", 40),
     "librosa_and_teacher": ("librosa.load and YAMNet, file by file", 12),
     "ina_network": ("ffmpeg and inaSpeechSegmenter's CNN", 4),
 }
 _WINDOWS_OF_FULL: Final = 36
 
 
-def measure_peer(case: str, arguments: argparse.Namespace, work: pathlib.Path, audio: Sequence[pathlib.Path]) -> float:
-    """Processor seconds per track."""
+def measure_peer(
+    case: str, arguments: argparse.Namespace, work: pathlib.Path, audio: Sequence[pathlib.Path]
+) -> dict[str, float]:
+    """What the case's process says: tracks, processor seconds, and windows where it counts them."""
     result = work / "peer.json"
     flags = ["--runtime", arguments.runtime]
     flags += ["--teacher", str(arguments.teacher)] if arguments.teacher else []
     flags += ["--ina", str(arguments.ina)] if arguments.ina else []
     command = [sys.executable, "-m", "benchmarks.peers", case, "--output_json", str(result), *flags]
     run([*command, *map(str, audio)], ONE_THREAD)
-    taken = json.loads(result.read_text())
-    return float(taken["cpu_s"] / taken["tracks"])
+    taken: dict[str, float] = json.loads(result.read_text())
+    return taken
 
 
 def jobs_of(arguments: argparse.Namespace, work: pathlib.Path) -> dict[str, list[tuple[int, pathlib.Path, list[str]]]]:
@@ -66,7 +69,11 @@ def jobs_of(arguments: argparse.Namespace, work: pathlib.Path) -> dict[str, list
         config.write_text(_GATES + settings + f"model: {{runtime: {arguments.runtime}}}\n")
         sizes = (arguments.tracks[0], max(2 * arguments.tracks[0], round(share * arguments.tracks[1])))
         cases[name] = [
-            (size, generate(arguments.catalog, size, takes=arguments.tracks[0]), ["--config", str(config), *flags])
+            (
+                size,
+                generate(arguments.catalog, size, takes=arguments.tracks[0], manifest=arguments.manifest),
+                ["--config", str(config), *flags],
+            )
             for size in sizes
         ]
     return cases
@@ -123,7 +130,8 @@ def markdown(report: dict[str, Any]) -> str:
     lines = [
         f"Measured {here['measured_at']} on {here['cores']} cores of {here['cpu']}, {here['memory_gb']} GB, load "
         f"{here['load_average']} at the start; medians of {report['rounds']} rounds; catalogs of {small} and {large} "
-        f"tracks of 3 minutes (full: {jobs['full']['tracks'][1]}); model as `{report['runtime']}`.",
+        f"tracks of 3 minutes (full: {jobs['full']['tracks'][1]}); model as `{report['runtime']}`. Adaptive coverage "
+        f"heard {report['adaptive_windows']:.1f} windows a track.",
         "",
         "| main job | ms of processor time per further track | tracks per processor-second | wall ms per further track "
         "| start-up, processor s / wall s | peak MB, worker / decoder |",
@@ -164,7 +172,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--catalog", type=pathlib.Path, help="where the generated audio is kept (default: in --output)")
-    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 240), metavar=("FEW", "MANY"))
+    parser.add_argument(
+        "--manifest", type=pathlib.Path, help="as for catalog_generator.py (default: the sample's audio)"
+    )
+    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--teacher", type=pathlib.Path)
     parser.add_argument("--ina", type=pathlib.Path)
@@ -187,18 +198,21 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=arguments.output) as folder:
         work = pathlib.Path(folder)
         cases = jobs_of(arguments, work)
-        takes = sorted((arguments.catalog / "takes").glob("[0-9]*"))[: arguments.tracks[0]]
+        rows = cases["six windows"][0][1].read_text().splitlines()
+        takes = [arguments.catalog / json.loads(row)["audio_uri"] for row in rows]
         wanted = {"librosa_and_teacher": arguments.teacher, "ina_network": arguments.ina}
         peers: dict[str, list[float]] = {case: [] for case in PEERS if wanted.get(case, case)}
         jobs: dict[str, list[dict[int, Measured]]] = {name: [] for name in cases}
-        here = machine()
+        here, windows = machine(), 0.0
         for index in range(arguments.rounds):
             for name, sizes in cases.items():
                 print(f"round {index + 1}: {name}", file=sys.stderr, flush=True)
                 jobs[name].append({size: job(catalog, work, flags) for size, catalog, flags in sizes})
             for case, costs in peers.items():
                 print(f"round {index + 1}: {case}", file=sys.stderr, flush=True)
-                costs.append(measure_peer(case, arguments, work, takes[: PEERS[case][1]]))
+                taken = measure_peer(case, arguments, work, takes[: PEERS[case][1]])
+                costs.append(taken["cpu_s"] / taken["tracks"])
+                windows = taken.get("windows", windows)
     medians = {case: statistics.median(costs) for case, costs in peers.items()}
     summaries = {name: summarise(runs) for name, runs in jobs.items()}
     return {
@@ -206,6 +220,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "rounds": arguments.rounds,
         "runtime": arguments.runtime,
         "jobs": summaries,
+        "adaptive_windows": windows,
         "peers": medians,
         "peers_of_rounds": peers,
         "goals": goals_of(summaries, medians),

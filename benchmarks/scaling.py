@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--catalog", type=pathlib.Path, help="as for end_to_end.py (default: in --output)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000])
-    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 240), metavar=("FEW", "MANY"))
+    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--markdown", action="store_true", help="only write the tables again, from scaling.json")
     arguments = parser.parse_args()

@@ -5,10 +5,12 @@ import time
 import numpy as np
 import pytest
 
+from models import steady_tone
 from models.audio_decoding import decode_windows
 from models.steady_tone import steady_tone_hz
 from models.window_records import DecodePlan
 from tests.audio_files import write_audio
+from tests.sample_windows import sample_windows
 
 RATE = 16_000
 TIME_S = np.arange(5 * RATE) / RATE
@@ -75,6 +77,18 @@ def test_a_tone_stays_one_in_most_codecs(codec, tmp_path):
     windows = list(decode_windows(file, DecodePlan(sampled_windows=1)))
     for window in windows:
         assert steady_tone_hz(window.samples[: window.valid_samples], RATE) == pytest.approx(440, rel=2e-3)
+
+
+def test_the_first_look_refuses_nothing_that_the_exact_search_finds(monkeypatch):
+    waveform, valid_samples = sample_windows()
+    windows = [samples[:count] for samples, count in zip(waveform, valid_samples, strict=True)]
+    windows += [np.float32(sine(hz, level)) for hz in (30.0, 47.0, 61.3, 440.0, 7900.0) for level in (1e-4, 0.9)]
+    windows += [np.float32(sum(sine(hz * k, 0.3 / k) for k in range(1, 60, 2))) for hz in (50.0, 97.1, 130.0)]
+    quick = [steady_tone_hz(window, RATE) for window in windows]
+    monkeypatch.setattr(steady_tone, "_may_be_tone", lambda frame: True)
+    exact = [steady_tone_hz(window, RATE) for window in windows]
+    assert quick == exact
+    assert sum(tone is not None for tone in exact) >= 13
 
 
 def test_other_windows_cost_next_to_nothing():
