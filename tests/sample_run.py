@@ -46,3 +46,12 @@ def labelled_once(base_folder: pathlib.Path) -> pathlib.Path:
         if not list(output.glob("runs/*/_SUCCESS")):
             assert job(SAMPLE / "catalog.jsonl", output, config=CONFIG) == 0
     return output
+
+
+def files(output: pathlib.Path) -> dict[str, bytes]:
+    """Every file of an output folder but those that tell of the time."""
+    return {
+        str(path.relative_to(output)): path.read_bytes()
+        for path in sorted(output.rglob("*"))
+        if path.is_file() and path.name not in ("report.html", "timings.json")
+    }

@@ -3,7 +3,7 @@
 import collections
 import json
 
-from tests.sample_run import SAMPLE, job
+from tests.sample_run import SAMPLE, files, job
 from transforms import write_tables
 
 #: Music and rain, one audio under two ids, and audio that is cut off, empty, missing and none.
@@ -21,22 +21,18 @@ def write_catalog(path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def files(output) -> dict[str, bytes]:
-    return {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*") if path.is_file()}
-
-
 def test_bundles_that_ran_twice_leave_no_trace(tmp_path, monkeypatch):
     catalog = tmp_path / "catalog.jsonl"
     write_catalog(catalog)
     assert job(catalog, tmp_path / "once") == 0
     written: collections.Counter[str] = collections.Counter()
-    write = write_tables.write_whole_file
+    whole_file = write_tables.whole_file
 
-    def counted(folder, path, data) -> None:
+    def counted(folder, path):
         written[path] += 1
-        write(folder, path, data)
+        return whole_file(folder, path)
 
-    monkeypatch.setattr(write_tables, "write_whole_file", counted)
+    monkeypatch.setattr(write_tables, "whole_file", counted)
     assert job(catalog, tmp_path / "twice", "--direct_runner_bundle_repeat=1") == 0
     assert set(written.values()) == {2}
     assert files(tmp_path / "twice") == files(tmp_path / "once")

@@ -182,15 +182,6 @@ def finish(job: subprocess.Popen) -> str:
     return told
 
 
-def files(output: pathlib.Path) -> dict[str, bytes]:
-    """Every file of an output folder but the manifest, whose figures may tell of the engine."""
-    return {
-        str(path.relative_to(output)): path.read_bytes()
-        for path in sorted(output.rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-    }
-
-
 @contextlib.contextmanager
 def ended(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
     """Leave no job behind when a test fails."""

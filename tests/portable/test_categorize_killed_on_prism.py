@@ -7,8 +7,8 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from tests.portable.engine import END_TIMEOUT_S, Engine, ended, files, finish, is_running, start_job, wait_for
-from tests.sample_run import CONFIG
+from tests.portable.engine import END_TIMEOUT_S, Engine, ended, finish, is_running, start_job, wait_for
+from tests.sample_run import CONFIG, files
 
 CATALOG = "sample/catalog.jsonl"
 CONFIG_FLAG = f"--config={CONFIG}"

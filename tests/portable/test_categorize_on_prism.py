@@ -1,7 +1,7 @@
 """The main job on a portable engine, unchanged: workers in other processes, everything between them encoded."""
 
-from tests.portable.engine import Engine, files, finish, start_job
-from tests.sample_run import CONFIG, POLICIES
+from tests.portable.engine import Engine, finish, start_job
+from tests.sample_run import CONFIG, POLICIES, files
 
 
 def test_spread_over_two_worker_pools_it_publishes_the_bytes_of_a_local_run(tmp_path, sample_output):

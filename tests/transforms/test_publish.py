@@ -23,7 +23,7 @@ from transforms.publish_remote import RemoteStorage
 from transforms.publishing import Publication, Storage, published_summary
 from transforms.run_lock import AnotherRunError
 from transforms.table_schemas import TABLES
-from transforms.write_tables import write_whole_file
+from transforms.whole_files import write_whole_file
 
 DATE = RUN_DATE.isoformat()
 ROOT = pathlib.Path(__file__).parents[2]
