@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs test-faults test-fuzz lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -35,6 +35,26 @@ test-faults: $(VENV)/.test-gcs
 test-fuzz: $(VENV)/.test
 	$(BIN)/python -m pytest tests/fuzz
 
+# Jobs for Dataflow, written and submitted on loopback, and the package, images and template for it: under two minutes.
+test-dataflow: $(VENV)/.test-gcs
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/dataflow
+
+# The example DAG under a real Airflow, which has an environment of its own: its libraries are others than ours.
+test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
+	EARMARK_PYTHON=$(abspath $(BIN)/python) $(VENV)/airflow/bin/python -m pytest tests/airflow
+
+# The main job on Beam's Prism, its workers in processes of their own, which are killed at work: about two minutes.
+test-portable: $(VENV)/.test-portable
+	$(BIN)/python -m pytest tests/portable
+
+# A run's page in headless Chromium (apt-get install chromium chromium-driver): under a minute.
+test-report: $(VENV)/.test-report
+	$(BIN)/python -m pytest tests/report_page
+
+# docs/images/report.png anew, from the page of `make run`.
+screenshot: $(VENV)/.test-report run
+	$(BIN)/python -m tests.report_page.screenshot --page "$$(ls -t $(OUT)/runs/*/report.html | head -n 1)" --output docs/images/report.png
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,6 +68,7 @@ format: $(VENV)/.test
 
 docs: $(VENV)/.run
 	$(BIN)/python -m transforms.table_docs > docs/tables.md
+	$(BIN)/python -m pipelines.flex_template_metadata > docker/flex_template.json
 
 # What a run costs on the sample shard; quiet machine wanted.
 bench: $(VENV)/.run
@@ -140,7 +161,25 @@ $(VENV)/.test: $(VENV)/.run
 	@$(PIP) -e '.[train,corpus,search,dev]'
 	@touch $@
 
+$(VENV)/airflow/.installed: $(VENV)/.venv tests/airflow/constraints.txt
+	@echo 'Installing Airflow into $(VENV)/airflow ...'
+	@$(BIN)/python -m venv $(VENV)/airflow
+	@$(VENV)/airflow/bin/python -m pip --disable-pip-version-check install --quiet --no-compile -c tests/airflow/constraints.txt apache-airflow apache-airflow-providers-standard pytest
+	@touch $@
+
 $(VENV)/.test-gcs: $(VENV)/.test
 	@echo 'Installing the Google Cloud libraries and the emulator of Cloud Storage ...'
 	@$(PIP) -e '.[gcp,emulator]'
+	@touch $@
+
+# Prism is built from the Go module of the Beam that is installed.
+BEAM_VERSION = $(shell sed -n 's/^apache-beam==//p' constraints.txt)
+$(VENV)/.test-portable: $(VENV)/.test
+	@command -v go >/dev/null || { echo 'make test-portable builds the Prism of Apache Beam with Go, and there is no go on the PATH; install Go 1.26 or newer.' >&2; exit 1; }
+	@echo 'Building Prism $(BEAM_VERSION) with Go (some minutes the first time) ...'
+	@GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM_VERSION)
+
+$(VENV)/.test-report: $(VENV)/.test
+	@echo 'Installing what drives the browser ...'
+	@$(PIP) -e '.[browser]'
 	@touch $@

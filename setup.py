@@ -35,13 +35,18 @@ setup(
         "PyYAML>=6.0",
         "rich>=13",
         "duckdb>=1.2",
-        # The report of an evaluation.
+        # The pages: of a run and of an evaluation.
         "Jinja2>=3.1,<4",
+        "MarkupSafe>=2.1",
+        "Pillow>=11",
         "matplotlib>=3.9,<4",
     ],
     extras_require={
         # gs:// paths, Dataflow, and BigQuery as catalog or warehouse.
-        "gcp": ["apache-beam[gcp]>=2.77,<2.80"],
+        # build: Beam makes the package of --setup_file with it.
+        "gcp": ["apache-beam[gcp]>=2.77,<2.80", "build>=1.2"],
+        # CUDA's libraries, for workers with a GPU.
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         # s3:// paths.
         "aws": ["apache-beam[aws]>=2.77,<2.80"],
         # pipelines.train_classifier: tensorflow-io's SpecAugment masks.
@@ -63,8 +68,10 @@ setup(
             "types-PyYAML",
             "setuptools>=75",
         ],
-        # make test-gcs, beside gcp.
-        "emulator": ["gcp-storage-emulator>=2026.7.19"],
+        # make test-report and make screenshot, beside Chromium and its driver.
+        "browser": ["selenium>=4.30,<5"],
+        # make test-gcs and make test-dataflow, beside gcp.
+        "emulator": ["gcp-storage-emulator>=2026.7.19", "dockerfile-parse>=2.0,<3"],
     },
     entry_points={
         "console_scripts": [
@@ -75,9 +82,12 @@ setup(
             "earmark-promote-model = pipelines.promote_model:main",
             "earmark-derive-decision = pipelines.derive_decision:main",
             "earmark-preview-payout = pipelines.preview_payout:main",
+            "earmark-publish-tables = pipelines.publish_tables:main",
             "earmark-build-evaluation-set = pipelines.build_evaluation_set:main",
             "earmark-build-warehouse = pipelines.build_warehouse:main",
+            "earmark-compare-runs = pipelines.compare_runs:main",
             "earmark-write-model-card = pipelines.write_model_card:main",
+            "earmark-write-run-report = pipelines.write_run_report:main",
         ]
     },
 )

@@ -19,11 +19,11 @@ import time
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # the packages of this checkout
 
+from benchmarks.synthetic_runs import publish_tables, track_ids, write_streams
 from models.policy_files import policies_in_force
 from models.royalty_rule import ReleaseContext, RoyaltyFacts, treat
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
@@ -33,10 +33,6 @@ from transforms.royalty_treatments import RoyaltyTreatments
 RUN_ID = "benchmark"
 DATE = "2026-11-24"
 POLICIES = ("spotify", "deezer")
-
-
-def track_ids(numbers: np.ndarray) -> pa.Array:
-    return pa.array([f"trk_{number:08d}" for number in numbers.tolist()])
 
 
 def write_treatments(folder: pathlib.Path, tracks: int, rng: np.random.Generator) -> float:
@@ -68,17 +64,8 @@ def write_treatments(folder: pathlib.Path, tracks: int, rng: np.random.Generator
             "ddex_sound_recording_type": pa.array([t.ddex_sound_recording_type for t in treatments], pa.string()),
         }
     )
-    path = f"royalty_treatments/run_date={DATE}/part-0.parquet"
-    success = {"run_id": RUN_ID, "run_date": DATE}
-    papers = folder / "runs" / RUN_ID
-    for place in (folder / path, folder / f"track_labels/run_date={DATE}/_SUCCESS", papers / "_SUCCESS"):
-        place.parent.mkdir(parents=True)
-    pq.write_table(table, folder / path, compression="zstd")
-    (folder / f"track_labels/run_date={DATE}/_SUCCESS").write_text(json.dumps(success))
-    (papers / "_SUCCESS").write_text(json.dumps(success))
     dumped = [policy.model_dump(mode="json") for policy in policies]
-    manifest = success | {"policies": dumped, "files": [{"path": path, "table": "royalty_treatments"}]}
-    (papers / "manifest.json").write_text(json.dumps(manifest))
+    publish_tables(folder, RUN_ID, DATE, {"royalty_treatments": table}, policies=dumped)
     return rule_s
 
 
@@ -103,20 +90,6 @@ def treat_with_beam(tracks: int) -> float:
         treatments = RoyaltyTreatments(policies_in_force(POLICIES, run_date(DATE)), lineage)
         _ = pipeline | beam.Create(labels, reshuffle=False) | treatments
     return time.process_time() - started
-
-
-def write_streams(folder: pathlib.Path, tracks: int, months: int, rng: np.random.Generator) -> int:
-    """One row per track and month, one file per month; one track in a hundred has no label."""
-    folder.mkdir(parents=True)
-    order = rng.permutation(tracks + tracks // 100)[:tracks]
-    ids = track_ids(order)
-    licensor = pa.array([f"Licensor {number:03d}" for number in rng.integers(0, 200, tracks).tolist()])
-    for number in range(months):
-        month = f"2026-{11 - number:02d}" if number < 11 else f"2025-{23 - number:02d}"
-        streams = np.minimum(rng.zipf(1.4, tracks), 10**8)
-        table = {"track_id": ids, "month": pa.array([month] * tracks), "licensor": licensor, "streams": streams}
-        pq.write_table(pa.table(table), folder / f"{month}.parquet", compression="zstd")
-    return tracks * months
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from models.audio_resampling import (
     ChannelBalance,
     SampleRepair,
     Samples,
+    SpanResampler,
     common_grid,
-    resample_span,
     resampled,
 )
 from models.audio_soundfile import SoundfileTrack
@@ -282,12 +282,13 @@ def _by_seeking(track: Track, plan: DecodePlan, attempt: _Attempt) -> list[Decod
             raise SeekError("the audio does not end where the container says")
         if attempt.duration_s > plan.max_duration_s:
             raise _TooLongError
+        resample = SpanResampler(reader.rate_hz, plan.sample_rate_hz)
         windows = []
         for start in window_starts(total, plan) if plan.starts is None else plan.starts:
             if start >= total:
                 raise SeekError("a window lies behind the end")
             wanted = min(plan.window_samples, total - start)
-            samples = attempt.repair(_span_at_plan_rate(reader, start, wanted, plan, attempt.repair))
+            samples = attempt.repair(_span_at_plan_rate(reader, start, wanted, plan, attempt.repair, resample))
             if samples.size < wanted:
                 raise SeekError("a window came out short")
             windows.append(make_window(start, samples, plan))
@@ -299,7 +300,12 @@ def _by_seeking(track: Track, plan: DecodePlan, attempt: _Attempt) -> list[Decod
 
 
 def _span_at_plan_rate(
-    reader: SeekingReader, start: int, wanted: int, plan: DecodePlan, repair: SampleRepair
+    reader: SeekingReader,
+    start: int,
+    wanted: int,
+    plan: DecodePlan,
+    repair: SampleRepair,
+    resample: SpanResampler,
 ) -> Samples:
     """Decode ``wanted`` samples from ``start`` on, the same as decoding straight through gives.
 
@@ -312,7 +318,8 @@ def _span_at_plan_rate(
     reach_out = -(-reach_in * rate_out // rate_in)
     steps = max(0, start - reach_out) // grid_out
     end_in = -(-(start + wanted) * rate_in // rate_out) + reach_in
-    span = resample_span(repair(reader.span(steps * grid_in, end_in)), rate_in, rate_out)
+    samples = repair(reader.span(steps * grid_in, end_in))
+    span = resample(samples, at_edge=not steps or samples.size < end_in - steps * grid_in)
     begin = start - steps * grid_out
     return span[begin : begin + wanted]
 

@@ -26,6 +26,12 @@ _FORMATS: Final[dict[str, tuple[np.dtype[Any], float, float]]] = {
 RATES_HZ: Final = (1_000, 768_000)
 #: Outgoing samples that one pass of the resampler gives: enough that its fixed cost does not count.
 _BATCH_SAMPLES: Final = 16_384
+#: Samples of each channel whose mean is taken together: enough that the fixed cost of a call does not count, and few
+#: enough that they stay in a core's cache.
+_JOINED_SAMPLES: Final = 16_384
+#: Samples of the common grid of two rates, at the first of them, that may be filled up with zeros behind a span. The
+#: grid of usual rates has at most 882.
+_LONGEST_GRID: Final = 4_096
 #: Input on both sides of a span that the resampler's filter reaches over, in samples of the lower of the two rates.
 FILTER_REACH: Final = 64
 
@@ -60,7 +66,7 @@ class ChannelBalance:
     def observe(self, channels: npt.NDArray[Any], mean: npt.NDArray[Any]) -> None:
         """Take in some samples: ``channels`` of shape (count, channels) and their ``mean`` of shape (count,)."""
         with np.errstate(all="ignore"):
-            power = float(np.square(channels, dtype=np.float64).mean()), float(np.square(mean, dtype=np.float64).mean())
+            power = _mean_square(channels), _mean_square(mean)
         if all(math.isfinite(value) for value in power):
             self._channels += power[0] * len(mean)
             self._mean += power[1] * len(mean)
@@ -69,6 +75,11 @@ class ChannelBalance:
     def cancels(self) -> bool:
         """Whether the mean is at least 20 dB below the channels. Unrelated channels lose 3 dB, equal ones none."""
         return self._mean < 0.01 * self._channels
+
+
+def _mean_square(values: npt.NDArray[Any]) -> float:
+    flat = values.astype(np.float64).reshape(-1)
+    return float(flat @ flat) / max(1, flat.size)
 
 
 def channel_mean(frame: av.AudioFrame, balance: ChannelBalance | None = None) -> Samples:
@@ -90,7 +101,9 @@ def channel_mean(frame: av.AudioFrame, balance: ChannelBalance | None = None) ->
             total += _plane_samples(plane, dtype, count)
     else:
         packed = _plane_samples(frame.planes[0], dtype, count * channels).reshape(count, channels)
-        total = packed.sum(axis=1, dtype=work) if channels > 1 else packed[:, 0].astype(work)
+        total = packed[:, 0].astype(work)
+        for channel in range(1, channels):  # numpy's own sum over so short an axis takes ten times as long
+            total += packed[:, channel]
     if channels > 1:
         total /= channels
         if balance is not None:
@@ -105,6 +118,36 @@ def channel_mean(frame: av.AudioFrame, balance: ChannelBalance | None = None) ->
         total = (total - offset) / full_scale
     with np.errstate(over="ignore") if work is np.float64 else contextlib.nullcontext():
         return total.astype(np.float32, copy=False)
+
+
+class FrameJoiner:
+    """Averages the channels of neighbouring frames, many frames at a time.
+
+    A frame holds about a thousand samples, and the fixed cost of working on it is larger than that of its samples.
+    """
+
+    def __init__(self, balance: ChannelBalance | None = None) -> None:
+        self._balance = balance
+        self._fifo = av.AudioFifo()
+        self._kind: tuple[str, int, int] | None = None
+
+    def push(self, frame: av.AudioFrame) -> Iterator[Block]:
+        """Take a frame in, and give what is complete; a frame of another rate or layout completes those before it."""
+        # The queue itself compares formats and rates, and would read channels that a later frame lacks.
+        kind = frame.format.name, frame.layout.nb_channels, frame.sample_rate
+        if kind != self._kind:
+            yield from self.flush()
+            self._fifo, self._kind = av.AudioFifo(), kind
+        frame.pts = None  # else the queue would insist on stamps without a gap
+        self._fifo.write(frame)
+        if self._fifo.samples >= _JOINED_SAMPLES:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Block]:
+        """Give what is left."""
+        joined = self._fifo.read()
+        if joined is not None and self._kind is not None:
+            yield Block(self._kind[2], channel_mean(joined, self._balance))
 
 
 def _plane_samples(plane: Any, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
@@ -169,6 +212,36 @@ def resample_span(samples: Samples, rate_in_hz: int, rate_out_hz: int) -> Sample
     """Bring one span of samples to another rate."""
     resampler = MonoResampler(rate_in_hz, rate_out_hz)
     return np.concatenate([resampler.push(samples), resampler.flush()])
+
+
+class SpanResampler:
+    """Brings spans of one track to another rate, one after another, each as :func:`resample_span` would.
+
+    Only samples within the filter's reach of a span's ends are others, unless it is at an edge of the track. All go
+    through one resampler, since setting one up takes half as long as a span does. Zeros behind a span push the rest of
+    it out and are the run-in of the next one, and each begins on the common grid of both rates, so that the
+    resampler's phase is that of a fresh one.
+    """
+
+    def __init__(self, rate_in_hz: int, rate_out_hz: int) -> None:
+        self._rates = rate_in_hz, rate_out_hz
+        self._grid = common_grid(rate_in_hz, rate_out_hz)
+        self._resampler = MonoResampler(rate_in_hz, rate_out_hz)
+        self._begin = self._given = 0
+
+    def __call__(self, samples: Samples, at_edge: bool) -> Samples:
+        """Resample one span; an edge of the track is extended as the resampler does it, and not by zeros."""
+        rate_in_hz, rate_out_hz = self._rates
+        grid_in, grid_out = self._grid
+        if at_edge or rate_in_hz == rate_out_hz or grid_in > _LONGEST_GRID:
+            return resample_span(samples, rate_in_hz, rate_out_hz)
+        reach = FILTER_REACH * max(1, -(-rate_in_hz // rate_out_hz))
+        steps = -(-(samples.size + reach) // grid_in)
+        out = self._resampler.push(np.pad(samples, (0, steps * grid_in - samples.size)))
+        skipped = self._begin - self._given
+        self._given += out.size
+        self._begin += steps * grid_out
+        return out[skipped : skipped + round(samples.size * rate_out_hz / rate_in_hz)]
 
 
 def common_grid(rate_in_hz: int, rate_out_hz: int) -> tuple[int, int]:

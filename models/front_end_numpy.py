@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -53,13 +53,14 @@ class NumpyFrontEnd:
             reach = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
             self._bands.append((reach, bands, np.ascontiguousarray(mel[reach, bands])))
 
-    def pictures(self, waveform: Array, valid_samples: npt.NDArray[np.int32]) -> Iterator[Array]:
+    def pictures(self, waveform: Array | Sequence[Array], valid_samples: npt.NDArray[np.int32]) -> Iterator[Array]:
         """Give the picture of each window, without the frames that are not valid.
 
         Parameters
         ----------
         waveform
-            Mono samples at 16 kHz, shape (n, 80000), float32; what stands behind ``valid_samples`` is ignored.
+            Mono samples at 16 kHz, shape (n, 80000), or n arrays of shape (80000,); float32. What stands behind
+            ``valid_samples`` is ignored.
         valid_samples
             How many samples of each window are audio, shape (n,).
 

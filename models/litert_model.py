@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -44,7 +45,9 @@ class LitertModel:
         self._of_thread = threading.local()
 
     def predict(
-        self, waveform: npt.NDArray[np.float32], valid_samples: npt.NDArray[np.int32]
+        self,
+        waveform: npt.NDArray[np.float32] | Sequence[npt.NDArray[np.float32]],
+        valid_samples: npt.NDArray[np.int32],
     ) -> dict[str, npt.NDArray[np.float32]]:
         """Run the network; parameters and result as in :meth:`models.saved_model.EarmarkModel.predict`."""
         network = self._network()

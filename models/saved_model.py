@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -188,14 +189,17 @@ class EarmarkModel:
         self._owner = owner
 
     def predict(
-        self, waveform: npt.NDArray[np.float32], valid_samples: npt.NDArray[np.int32]
+        self,
+        waveform: npt.NDArray[np.float32] | Sequence[npt.NDArray[np.float32]],
+        valid_samples: npt.NDArray[np.int32],
     ) -> dict[str, npt.NDArray[np.float32]]:
         """Run the network.
 
         Parameters
         ----------
         waveform
-            Mono samples at 16 kHz, shape (n, 80000), about -1 to 1; what stands behind ``valid_samples`` is ignored.
+            Mono samples at 16 kHz, shape (n, 80000), or n arrays of shape (80000,); about -1 to 1. What stands behind
+            ``valid_samples`` is ignored.
         valid_samples
             Samples of each window that are audio, shape (n,).
 
@@ -208,7 +212,7 @@ class EarmarkModel:
         import tensorflow as tf
 
         outputs = self._signature(
-            waveform=tf.constant(waveform, tf.float32), valid_samples=tf.constant(valid_samples, tf.int32)
+            waveform=tf.constant(np.asarray(waveform), tf.float32), valid_samples=tf.constant(valid_samples, tf.int32)
         )
         return {name: value.numpy() for name, value in outputs.items()}
 

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import pathlib
@@ -21,10 +20,14 @@ from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
+from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataflow_flags, is_dataflow
 from pipelines.job_config import JobConfig, decode_plan, load_config
-from transforms.catalog_bigquery import parse_bigquery, require_google_credentials
+from pipelines.portable_flags import check_portable_flags
+from pipelines.remote_paths import check_bucket, check_scheme
+from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 from transforms.catalog_files import file_states
+from transforms.previous_run import PreviousRun, find_previous_run, why_not_carried
 
 _DESCRIPTION = """\
 Label every track of a catalog as music, functional content or speech, and publish the tables.
@@ -46,6 +49,11 @@ class CategorizeOptions:
     model_folder, model, runtime
         The model that will label, what its folder says of it, and which of its forms it is: the version in ``model``
         is that form's.
+    labelling
+        What a label depends on beside audio and catalog; a later run carries labels forward while it is the same.
+    previous, carrying
+        The run to carry labels from; null when every row is labelled. And, with ``--previous``, a sentence that says
+        what is carried, or why nothing is.
     run_id
         The run's date and a digest of everything that its rows depend on, so that the same run again has the same id.
     catalog_states
@@ -54,6 +62,8 @@ class CategorizeOptions:
         For Beam's ``PipelineOptions``, the runner among them.
     local
         Whether workers run on this machine.
+    staged
+        The staging folder of a job of this run that is done, to be published instead of labelling; None: label.
     """
 
     catalog: str
@@ -67,9 +77,13 @@ class CategorizeOptions:
     runtime: Runtime
     catalog_states: dict[str, str] | None
     catalog_digest: str
+    labelling: dict[str, Any]
+    previous: PreviousRun | None
+    carrying: str
     run_id: str
     beam_flags: tuple[str, ...]
     local: bool
+    staged: str | None = None
 
     @property
     def decode_plan(self) -> DecodePlan:
@@ -94,20 +108,28 @@ def make_parser() -> ArgumentParser:
         metavar="YYYY-MM-DD",
         help="date of the run and its partition (default: today, UTC)",
     )
-    parser.add_argument("--config", metavar="FILE", help="YAML file; configs/sample.yaml lists every key")
+    parser.add_argument("--config", metavar="FILE", help="YAML file, also gs://; configs/sample.yaml lists every key")
     parser.add_argument("--coverage", choices=("sampled", "full"), help="windows spread over the track, or all of it")
     parser.add_argument(
         "--policy",
         action="append",
         default=[],
         metavar="NAME",
-        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable",
+        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable, "
+        "or parted by commas",
     )
     carry = parser.add_mutually_exclusive_group()
     carry.add_argument(
-        "--previous", metavar="DIR", help="tables of an earlier run to carry labels from (not built yet)"
+        "--previous",
+        metavar="DIR",
+        help="output folder of earlier runs, also the one of --output: tracks with unchanged audio keep the labels of "
+        "the newest one before the run date",
     )
-    carry.add_argument("--force", action="store_true", help="label every row anew (what every run does today)")
+    carry.add_argument("--force", action="store_true", help="label every row anew, as without --previous")
+    parser.add_argument(
+        "--staged", metavar="DIR",
+        help="label nothing: publish what a job on Dataflow left in this staging folder; other flags as in its command",
+    )  # fmt: skip
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
     return parser
 
@@ -123,11 +145,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     parser = make_parser()
     arguments, beam_flags = parser.parse_known_args(argv)
     check_beam_flags(beam_flags, flags_of(parser))
-    if arguments.previous is not None:
-        raise UserError(
-            f"--previous {arguments.previous}: this version does not carry labels forward; leave the flag out to label "
-            "every row."
-        )
+    if arguments.config is not None:
+        check_scheme("--config", arguments.config)
     config = load_config(arguments.config)
     if arguments.coverage is not None:
         config = config.model_copy(update={"coverage": arguments.coverage})
@@ -137,9 +156,17 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
             f"{config.audio.max_duration_s:g}; no track could be labelled."
         )
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
-    policies = policies_in_force(arguments.policy, date)
-    runner_flags, local = _runner_flags(beam_flags, arguments.processes)
-    _check_scheme("--catalog", arguments.catalog)
+    policies = policies_in_force(_each_policy(arguments.policy), date)
+    runner, runner_flags = _runner(beam_flags, arguments.processes)
+    local = runner == IN_PROCESS_RUNNER
+    if is_dataflow(runner):
+        places = {flag: getattr(arguments, flag) for flag in ("catalog", "audio_root", "output", "previous")}
+        named = {**{f"--{flag}": place for flag, place in places.items()}, "model.folder": config.model.folder}
+        runner_flags += dataflow_flags(beam_flags, named)
+        for flag, folder in dataflow_buckets(beam_flags).items():
+            check_scheme(flag, folder)
+            check_bucket(flag, folder)
+    check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
     _check_output(arguments.output)
@@ -148,24 +175,43 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
     model = served_metadata(metadata, runtime)
-    catalog_states = None if parse_bigquery(arguments.catalog) else file_states(arguments.catalog)
+    if is_dataflow(runner):
+        check_accelerators(beam_flags, config.workers, runtime)
+    elif not local:
+        check_portable_flags(beam_flags)
+    place = str if local else _absolute
+    catalog = place(arguments.catalog)
+    labelling = _labelling(model, config)
+    previous, carrying = _previous(
+        arguments.previous and place(arguments.previous), place(arguments.output), date, labelling
+    )
+    catalog_states = None if parse_bigquery(arguments.catalog) else file_states(catalog)
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
-        catalog=arguments.catalog,
-        audio_root=audio_root,
-        output=arguments.output.rstrip("/") or "/",
+        catalog=catalog,
+        audio_root=place(audio_root),
+        output=place(arguments.output.rstrip("/") or "/"),
         run_date=date,
         config=config,
         policies=policies,
-        model_folder=model_folder,
+        model_folder=place(model_folder),
         model=model,
         runtime=runtime,
         catalog_states=catalog_states,
         catalog_digest=catalog_digest,
-        run_id=_run_id(date, catalog_digest, model, config, policies),
+        labelling=labelling,
+        previous=previous,
+        carrying=carrying,
+        run_id=_run_id(date, catalog_digest, model, config, policies, previous),
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
+        staged=arguments.staged,
     )
+
+
+def _each_policy(values: Sequence[str]) -> list[str]:
+    """Every value of ``--policy``, or its parts: a template can give a flag only once."""
+    return [name for value in values for name in ([value] if pathlib.Path(value).exists() else value.split(","))]
 
 
 def _run_id(
@@ -174,6 +220,7 @@ def _run_id(
     model: ModelMetadata,
     config: JobConfig,
     policies: Sequence[RoyaltyPolicy],
+    previous: PreviousRun | None,
 ) -> str:
     inputs: dict[str, Any] = {
         "run_date": date.isoformat(),
@@ -184,12 +231,51 @@ def _run_id(
         "settings": config.row_settings(),
         "policies": [policy.model_dump(mode="json") for policy in policies],
     }
+    if previous is not None:
+        inputs["previous"] = [previous.run_id, previous.manifest_sha256, config.incremental.model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return f"{date.isoformat()}-{digest[:12]}"
 
 
-def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[list[str], bool]:
-    """Flags that choose the runner, and whether it runs on this machine."""
+def _labelling(model: ModelMetadata, config: JobConfig) -> dict[str, Any]:
+    """What a label depends on beside audio and catalog."""
+    record = json.dumps(model.record(), sort_keys=True)
+    return {
+        "model_version": model.model_version,
+        "model_sha256": hashlib.sha256(record.encode()).hexdigest(),
+        "taxonomy_version": model.taxonomy_version,
+        "earmark": importlib.metadata.version("earmark"),
+        "settings": config.row_settings(),
+    }
+
+
+def _previous(
+    folder: str | None, output: str, date: datetime.date, labelling: dict[str, Any]
+) -> tuple[PreviousRun | None, str]:
+    """The run to carry labels from, and a sentence that says what is carried."""
+    if folder is None:
+        return None, ""
+    if not folder:
+        raise UserError("--previous '': is empty; give the --output folder of earlier runs.")
+    check_scheme("--previous", folder)
+    if "://" in folder:
+        check_bucket("--previous", folder)
+    elif not pathlib.Path(folder).exists() and pathlib.Path(folder).absolute() != pathlib.Path(output).absolute():
+        raise UserError(
+            f"--previous {folder}: is not there; give the --output folder of earlier runs. An empty folder, or that of "
+            "--output, will do for the first run."
+        )
+    previous = find_previous_run(folder, date)
+    if previous is None:
+        return None, f"--previous {folder} holds no published run for a date before {date}: every row is labelled anew."
+    named = f"run {previous.run_id} of {previous.run_date}"
+    if reason := why_not_carried(previous, labelling):
+        return None, f"Nothing is carried forward from {named}, every row is labelled anew: {reason}."
+    return previous, f"Labels of tracks with unchanged audio are carried forward from {named}."
+
+
+def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list[str]]:
+    """The runner, :data:`IN_PROCESS_RUNNER` when it runs on this machine, and flags to put behind Beam's."""
     from argparse import ArgumentParser as PlainParser
 
     plain = PlainParser(add_help=False, allow_abbrev=False)
@@ -211,7 +297,7 @@ def _runner_flags(beam_flags: Sequence[str], processes: int | None) -> tuple[lis
             raise UserError(f"--processes {processes}: is for local runs; --runner {runner} has flags of its own.")
         if processes > 1:
             flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
-    return flags, local
+    return IN_PROCESS_RUNNER if local or runner is None else runner, flags
 
 
 def _audio_root(catalog: str, audio_root: str | None) -> str:
@@ -226,18 +312,24 @@ def _audio_root(catalog: str, audio_root: str | None) -> str:
         return folder
     if not audio_root:
         raise UserError("--audio_root '': is empty; give a folder.")
-    _check_scheme("--audio_root", audio_root)
+    check_scheme("--audio_root", audio_root)
     if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
         raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
     return audio_root
 
 
+def _absolute(path: str) -> str:
+    """Make a local path mean the same to a worker process, which was started in another folder."""
+    # Not resolved: a link may lead somewhere else on the worker.
+    return path if path.startswith("bigquery:") or "://" in path else os.path.abspath(path)  # noqa: PTH100
+
+
 def _check_output(output: str) -> None:
     if not output:
         raise UserError("--output '': is empty; give a folder.")
-    _check_scheme("--output", output)
+    check_scheme("--output", output)
     if "://" in output:
-        _check_bucket("--output", output)
+        check_bucket("--output", output)
         return
     path = pathlib.Path(output)
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
@@ -247,51 +339,12 @@ def _check_output(output: str) -> None:
         raise UserError(f"--output {output}: {existing} cannot be written to; give a folder that can.")
 
 
-def _check_bucket(flag: str, folder: str) -> None:
-    """Refuse a folder on an object store whose bucket cannot be listed."""
-    if not folder.startswith(("gs://", "s3://")):
-        return
-    from apache_beam.io.filesystems import FileSystems
-
-    try:
-        FileSystems.match([f"{folder.rstrip('/')}/.locks/*"])
-    except Exception as error:  # a storage client's own errors have no common class
-        cause = error
-        while details := getattr(cause, "exception_details", None):  # Beam wraps them, by path
-            cause = next(iter(details.values()))
-        reason = " ".join(str(cause).split())[:300]
-        raise UserError(
-            f"{flag} {folder}: cannot be listed ({reason}); name a bucket that exists and that these credentials may "
-            "read and write."
-        ) from error
-
-
-def _check_scheme(flag: str, path: str) -> None:
-    """Refuse a path on a file system that Beam here does not have, or that nobody has credentials for."""
-    scheme, separator, _ = path.partition("://")
-    if not separator or scheme == "bigquery":
-        return
-    extras = {"gs": ("gcp", "google.cloud.storage"), "s3": ("aws", "boto3"), "hdfs": ("", "hdfs")}
-    if scheme not in extras:
-        raise UserError(f"{flag} {path}: {scheme}:// is not supported; use a local path, gs://, s3:// or hdfs://.")
-    extra, module = extras[scheme]
-    try:
-        found = importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        found = False
-    if not found:
-        mend = f"pip install -e '.[{extra}]' in Earmark's folder" if extra else f"pip install {module}"
-        raise UserError(f"{flag} {path}: reading {scheme}:// needs a package that is not installed; run {mend}.")
-    if scheme == "gs" and not os.environ.get("STORAGE_EMULATOR_HOST"):
-        require_google_credentials(path, flag)
-
-
 def _model(config: JobConfig) -> tuple[str, ModelMetadata]:
     """The folder of the model that will label, and what it says of itself; promoted, unless the config lets it be."""
     folder = config.model.folder or shipped_model_folder()
     if "://" not in folder:
         return folder, _checked_model(folder, folder, config)
-    _check_scheme("model.folder", folder)
+    check_scheme("model.folder", folder)
     import tempfile
 
     from apache_beam.io.filesystems import FileSystems

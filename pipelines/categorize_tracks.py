@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -16,22 +17,28 @@ from models.taxonomy import TAXONOMY_VERSION
 from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
+from pipelines.job_end import wait_until_done
 from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
-from transforms.catalog_duplicates import CollapseDuplicates
-from transforms.catalog_reading import ReadCatalog
+from transforms.carry_labels import CarrySettings
+from transforms.change_gates import how_to_see, read_change_gates
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
 from transforms.gates import read_gates, refusal_message, refusals
+from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
-from transforms.royalty_treatments import RoyaltyTreatments
+from transforms.report_making import ReportSources, run_papers, staged_files
+from transforms.run_report import REPORT
+from transforms.run_summary import RunSummary
+from transforms.run_timings import RunClock
+from transforms.whole_run import LabelCatalog
 from transforms.worker_life import announce_main_process
-from transforms.write_tables import WriteTable, shard_count
+from transforms.write_tables import WriteTable
 
 
 def build(
@@ -54,49 +61,45 @@ def build(
         return elements | label >> beam.ParDo(CountProgress(progress_dir, what))
 
     lineage = Lineage(options.run_id, options.run_date, options.model.model_version, TAXONOMY_VERSION)
-    catalog = pipeline | "ReadCatalog" >> ReadCatalog(options.catalog, options.catalog_states)
-    read = counted("rows_read", catalog.read)
-    distinct = catalog.rows | "CollapseDuplicates" >> CollapseDuplicates()
-    labels = counted("rows_valid", distinct.rows) | "LabelTracks" >> LabelTracks(
+    config = options.config
+    audio_root = _audio_root(options)
+    label_tracks = LabelTracks(
         LabelSettings(
-            audio_root=AudioRoot(
-                root=options.audio_root,
-                allow_outside_root=options.config.audio.allow_outside_root,
-                max_file_bytes=options.config.decode.max_file_bytes,
-            ),
-            decode=options.config.decode,
+            audio_root=audio_root,
+            decode=config.decode,
             plan=options.decode_plan,
             model_folder=options.model_folder,
             calibration=options.model.calibration,
-            decision=options.config.decision,
+            decision=config.decision,
             lineage=lineage,
-            batch_windows=options.config.model.batch_windows,
-            model_threads=options.config.model.threads,
+            batch_windows=config.model.batch_windows,
+            model_threads=config.model.threads,
             runtime=options.runtime,
+            resource_hints=options.config.workers.resource_hints(),
         ),
         counted,
     )
-    dead_letters = (
-        counted("dead_letters", catalog.dead_letters),
-        counted("dead_letters", distinct.dead_letters),
-        labels["dead_letters"],
-    ) | "AllDeadLetters" >> beam.Flatten()
-    tables = {
-        **{table: labels[table] for table in ("track_labels", "track_segments", "track_embeddings")},
-        "royalty_treatments": labels["track_labels"]
-        | "TreatRoyalties" >> RoyaltyTreatments(options.policies, lineage.columns()),
-        "dead_letters": dead_letters | "DeadLetterRows" >> beam.Map(dead_letter_row, lineage.columns()),
-    }
-    files_per_table = (
-        read
-        | "CountRows" >> beam.combiners.Count.Globally()
-        | "FilesPerTable" >> beam.Map(shard_count, options.config.tables.rows_per_file)
-    )
+    columns, rows_per_file = lineage.columns(), config.tables.rows_per_file
+    catalog = (options.catalog, options.catalog_states)
+    label: beam.PTransform
+    if options.previous is None:
+        label = LabelCatalog(*catalog, label_tracks, options.policies, columns, rows_per_file, counted)
+    else:
+        carry = CarrySettings(
+            options.previous, audio_root, config.decision, config.incremental.unchanged_by, columns, staging_dir
+        )
+        label = LabelIncrementally(*catalog, carry, label_tracks, options.policies, rows_per_file, counted)
+    rows = pipeline | "Label" >> label
+    tables = {**rows.tables, "dead_letters": rows.dead_letters | beam.Map(dead_letter_row, columns)}
     files = [
-        rows | f"Write {table}" >> WriteTable(table, staging_dir, beam.pvalue.AsSingleton(files_per_table))
-        for table, rows in tables.items()
+        rows_of | f"Write {table}" >> WriteTable(table, staging_dir, beam.pvalue.AsSingleton(rows.files_per_table))
+        for table, rows_of in tables.items()
     ] | "StagedFiles" >> beam.Flatten()
-    tallies = {"read": read, "labelled": labels["labelled"], "dead": dead_letters | "DeadTally" >> beam.Map(_tally)}
+    tallies = {
+        "read": rows.read,
+        "labelled": rows.labelled,
+        "dead": rows.dead_letters | "DeadTally" >> beam.Map(_tally),
+    }
     _ = {**tallies, **tables, "files": files} | "Reconcile" >> Reconcile(
         options.run_id, options.run_date.isoformat(), staging_dir, [policy.name for policy in options.policies]
     )
@@ -108,7 +111,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when published, 3 when a gate refused.
+        0 when published, 3 when a gate refused. Also 0 when only a template was written, which runs nothing yet.
 
     Raises
     ------
@@ -117,8 +120,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     RunFailedError
         A disk ran full, the catalog changed, or a worker process was lost.
     """
+    clock = RunClock()
     options = parse(argv)
     date = options.run_date.isoformat()
+    if options.carrying:
+        print(options.carrying, file=sys.stderr)
     with (
         explained(options.catalog, options.output),
         temporary_folder() as progress_dir,
@@ -126,35 +132,81 @@ def run(argv: Sequence[str] | None = None) -> int:
         Publication(options.output, date, options.run_id) as publication,
     ):
         announce_main_process()
-        staging_dir = publication.prepare()
-        pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
-        build(pipeline, options, staging_dir, progress_dir if options.local else None)
-        with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-            pipeline.run().wait_until_finish()
-        summary = read_run_summary(staging_dir)
-        gates = read_gates(summary, published_summary(options.output, date), options.config.gates)
-        if refused := refusals(gates):
-            print(refusal_message(refused, staging_dir), file=sys.stderr)
-            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
-                print(
-                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
-                    file=sys.stderr,
-                )
-            return EXIT_REFUSED
+        if options.staged is not None:
+            staging_dir = publication.adopt(options.staged)
+        else:
+            staging_dir = publication.prepare()
+            pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
+            build(pipeline, options, staging_dir, progress_dir if options.local else None)
+            clock.lap("check and prepare")
+            with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
+                result = pipeline.run()
+                done = wait_until_done(result, staging_dir)
+            if not done:
+                return EXIT_PUBLISHED
+            clock.take_metrics(result)
+            clock.lap("read, decode, label and write tables")
+        summary, before = read_run_summary(staging_dir), published_summary(options.output, date)
+        gates = read_gates(summary, before, options.config.gates)
+        gates += read_change_gates(options.output, date, staging_dir, options.config.gates)
         manifest = build_manifest(
             summary,
             gates,
             model={"model_version": options.model.model_version},
             config=options.config.model_dump(mode="json"),
             catalog={"digest": options.catalog_digest},
+            labelling=options.labelling,
+            previous=_carried_from(options, summary),
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
-        publication.publish(summary.files, manifest)
+        papers = run_papers(_report_sources(options, staging_dir, summary, before), manifest, clock, options.local)
+        if refused := refusals(gates):
+            left = publication.leave(manifest, papers)
+            print(refusal_message(refused, staging_dir), file=sys.stderr)
+            if command := how_to_see(gates, options.output, date, staging_dir):
+                print(command, file=sys.stderr)
+            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
+                print(
+                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
+                    file=sys.stderr,
+                )
+            if left and REPORT in papers:
+                print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
+            return EXIT_REFUSED
+        publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
         print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
+
+
+def _carried_from(options: CategorizeOptions, summary: RunSummary) -> dict[str, Any] | None:
+    if options.previous is None:
+        return None
+    sources = summary.labels_by("label_source")
+    counts = {"tracks_carried": sources.get("carried", 0), "tracks_labelled": sources.get("audio", 0)}
+    return {"run_id": options.previous.run_id, "run_date": options.previous.run_date, **counts}
+
+
+def _report_sources(
+    options: CategorizeOptions, staging_dir: str, summary: RunSummary, previous: RunSummary | None
+) -> ReportSources:
+    return ReportSources(
+        files=staged_files(staging_dir, summary),
+        previous=previous,
+        audio_root=_audio_root(options),
+        decode=options.config.decode,
+        settings=options.config.report,
+    )
+
+
+def _audio_root(options: CategorizeOptions) -> AudioRoot:
+    return AudioRoot(
+        root=options.audio_root,
+        allow_outside_root=options.config.audio.allow_outside_root,
+        max_file_bytes=options.config.decode.max_file_bytes,
+    )
 
 
 def _tally(dead_letter: DeadLetter) -> RowTally:

@@ -9,14 +9,13 @@ import difflib
 import errno
 import io
 import itertools
-import pathlib
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from models.errors import RunFailedError, UserError
+from transforms.printable import printable
 
 EXIT_PUBLISHED = 0
 EXIT_FAILED = 1
@@ -108,22 +107,6 @@ def flags_of(parser: argparse.ArgumentParser) -> list[str]:
     return [text for action in parser._actions for text in action.option_strings]
 
 
-def make_folder(flag: str, folder: pathlib.Path) -> None:
-    """Make the folder of a flag, and refuse one that cannot be written: before the work, not after it.
-
-    Raises
-    ------
-    UserError
-        Names the flag and the folder.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"{flag} {folder}: cannot be written ({error.strerror}); give a folder that can.") from error
-
-
 def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Run a job and turn what its user got wrong into one line on standard error.
 
@@ -136,10 +119,10 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     try:
         return run(argv)
     except UserError as error:
-        print(f"earmark: {_one_line(str(error))}", file=sys.stderr)
+        print(f"earmark: {printable(str(error))}", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
     except RunFailedError as error:
-        print(f"earmark: {_one_line(str(error))}", file=sys.stderr)
+        print(f"earmark: {printable(str(error))}", file=sys.stderr)
         return EXIT_FAILED
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, str):
@@ -148,15 +131,10 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
         name = error.filename if len(error.filename) <= 80 else error.filename[:79] + "…"
         flag = _flag_of(error.filename, sys.argv[1:] if argv is None else argv)
         print(
-            f"earmark: {flag}{_one_line(name)}: the path is too long for its file system; give a shorter one.",
+            f"earmark: {flag}{printable(name)}: the path is too long for its file system; give a shorter one.",
             file=sys.stderr,
         )
         return EXIT_BAD_ARGUMENTS
-
-
-def _one_line(text: str) -> str:
-    """A message without characters that could steer a terminal or begin a line of their own; files hold anything."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _flag_of(value: str, argv: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import pathlib
 from typing import Any, Literal, TypeVar
 
@@ -15,8 +16,11 @@ from models.errors import UserError
 from models.saved_model import ModelMetadata
 from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
+from transforms.audio_comparison import UnchangedBy
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
+from transforms.publish_manifest import ROW_SETTINGS
+from transforms.report_settings import ReportSettings
 
 Settings = TypeVar("Settings", bound=pydantic.BaseModel)
 #: Bound of ``audio.max_sampled_windows``: a decoder process holds the windows of one round at once.
@@ -77,6 +81,30 @@ class TablesConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     rows_per_file: int = pydantic.Field(default=250_000, ge=1)
 
 
+class IncrementalConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """When a label is carried forward from ``--previous`` (``incremental:``)."""
+
+    #: What says that a track's audio is unchanged. ``storage``: an equal ``audio_etag`` in the catalog, or else size
+    #: and times of the file; its bytes where those differ. ``sha256``: its bytes alone.
+    unchanged_by: UnchangedBy = "storage"
+
+
+class WorkersConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What the stages that decode and classify ask of their workers (``workers:``), as Beam resource hints.
+
+    Dataflow heeds them (right fitting); a local run does not.
+    """
+
+    #: Least memory of a worker, such as ``8GB``.
+    min_ram: str | None = pydantic.Field(default=None, pattern=r"^[0-9]+(\.[0-9]+)?[ ]?[KMGTP]i?B$")
+    #: A GPU, such as ``type:nvidia-tesla-t4;count:1;install-nvidia-driver``.
+    accelerator: str | None = pydantic.Field(default=None, pattern=r"^type:[^;]+;count:[0-9]+(;[^;]+)*$")
+
+    def resource_hints(self) -> dict[str, str]:
+        """The hints that are set, by Beam's names."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
 class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The whole config file; every key may be left out."""
 
@@ -87,10 +115,13 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     decision: DecisionSettings = DecisionSettings()
     gates: GateSettings = GateSettings()
     tables: TablesConfig = TablesConfig()
+    incremental: IncrementalConfig = IncrementalConfig()
+    workers: WorkersConfig = WorkersConfig()
+    report: ReportSettings = ReportSettings()
 
     def row_settings(self) -> dict[str, Any]:
-        """What a label depends on besides audio, catalog and model; workers, time-outs and gates are no part of it."""
-        return self.model_dump(mode="json", include={"coverage", "audio", "decision"})
+        """What a label depends on besides audio, catalog and model."""
+        return self.model_dump(mode="json", include=set(ROW_SETTINGS))
 
 
 def decode_plan(config: JobConfig, model: ModelMetadata) -> DecodePlan:
@@ -118,7 +149,7 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     Parameters
     ----------
     path
-        A YAML file.
+        A YAML file, local or on any file system that Beam reads.
     schema
         What its keys are.
 
@@ -130,7 +161,7 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     if path is None:
         return schema()
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
+        text = _read(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--config {path}: cannot be read ({_reason(error)}); give the path of a YAML file.") from error
     try:
@@ -148,6 +179,19 @@ def load_settings(path: str | None, schema: type[Settings]) -> Settings:
     except pydantic.ValidationError as error:
         problems = "; ".join(_sentence(problem, schema) for problem in error.errors()[:3])
         raise UserError(f"--config {path}: {problems}.") from error
+
+
+def _read(path: str) -> str:
+    if "://" not in path:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    from apache_beam.io.filesystems import FileSystems
+
+    try:
+        with FileSystems.open(path) as stream:
+            content = bytes(stream.read())
+    except Exception as error:  # a storage client's own errors have no common class
+        raise OSError(errno.EIO, " ".join(str(error).split())[:300]) from error
+    return content.decode("utf-8")
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -5,17 +5,15 @@ python -m pipelines.preview_payout --tables out --streams 'streams/*.parquet' --
 
 from __future__ import annotations
 
-import argparse
-import decimal
 import pathlib
-import re
 import sys
 from collections.abc import Sequence
 
-from models.errors import UserError
-from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, make_folder, run_date
+from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
+from pipelines.payout_options import cents, month, policy_terms
+from transforms.output_folders import make_output_folder
 from transforms.payout_console import money_text, print_payout
-from transforms.payout_streams import MONTH_PATTERN, PolicyTerms, first_of_12, open_payout, streams_files
+from transforms.payout_streams import TREATMENT_COLUMNS, first_of_12, open_payout
 from transforms.payout_tables import (
     PAYOUT_DIFFERENCE,
     PAYOUT_SPLIT,
@@ -25,10 +23,9 @@ from transforms.payout_tables import (
     write_rows,
     write_unlabelled,
 )
-from transforms.published_tables import PublishedRun, published_run
-
-#: So that every amount fits its column.
-_MOST_CENTS = 10**15
+from transforms.published_runs import read_published_run
+from transforms.streams_parquet import find_stream_files
+from transforms.warehouse_tables import read_table
 
 
 def make_parser() -> ArgumentParser:
@@ -46,8 +43,8 @@ def make_parser() -> ArgumentParser:
         "--policy", action="append", required=True, metavar="NAME", help="policy_id that the run evaluated; repeatable"
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write; files there are replaced")
-    parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="month (default: the latest with streams)")
-    parser.add_argument("--pool", type=_cents, metavar="AMOUNT", help="money to divide (default: shares only)")
+    parser.add_argument("--month", type=month, metavar="YYYY-MM", help="month (default: the latest with streams)")
+    parser.add_argument("--pool", type=cents, metavar="AMOUNT", help="money to divide (default: shares only)")
     parser.add_argument("--run_date", type=run_date, metavar="YYYY-MM-DD", help="run (default: the latest published)")
     return parser
 
@@ -61,14 +58,15 @@ def run(argv: Sequence[str] | None = None) -> int:
         For a bad argument, tables or streams, before anything is written.
     """
     arguments = make_parser().parse_args(argv)
-    tables = published_run(arguments.tables, arguments.run_date and arguments.run_date.isoformat())
-    policies = _policies(tables, list(dict.fromkeys(arguments.policy)))
-    files = streams_files(arguments.streams)
+    tables = read_published_run(arguments.tables, arguments.run_date)
+    policies = policy_terms(tables, list(dict.fromkeys(arguments.policy)))
+    files = find_stream_files(arguments.streams)
+    treatments = read_table(tables, "royalty_treatments", TREATMENT_COLUMNS, arguments.tables)
     output = pathlib.Path(arguments.output)
-    with open_payout(files, tables.files("royalty_treatments"), policies, arguments.month) as streams:
+    with open_payout(files, treatments, policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]
         columns = {"month": streams.month, "run_id": tables.run_id}
-        make_folder("--output", output)
+        make_output_folder(output)
         split = (split_rows(payout, columns) for payout in payouts)
         write_rows(output / "payout_split.parquet", PAYOUT_SPLIT, split)
         changes = (difference_rows(payouts[0], payout, columns) for payout in payouts[1:])
@@ -88,38 +86,6 @@ def run(argv: Sequence[str] | None = None) -> int:
             )
     print_payout(payouts, [*notes, f"Files: {output}/payout_split.parquet, payout_difference.parquet"])
     return EXIT_PUBLISHED
-
-
-def _policies(tables: PublishedRun, names: Sequence[str]) -> list[PolicyTerms]:
-    """What the run's manifest says of each policy, so that streams are held to the version that treated the tracks."""
-    there = {policy["policy_id"]: policy for policy in tables.manifest.get("policies", ())}
-    for name in names:
-        if name not in there:
-            has = f"it has {', '.join(sorted(there))}" if there else "it has none"
-            raise UserError(
-                f"--policy {name}: was not evaluated by the run {tables.run_id} in {tables.folder}; {has}. Run "
-                f"categorize_tracks with --policy {name}, or choose another --run_date."
-            )
-    return [PolicyTerms(name, there[name]["version"], there[name]["min_streams_12m"]) for name in names]
-
-
-def _month(text: str) -> str:
-    if not re.fullmatch(MONTH_PATTERN, text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as YYYY-MM, such as 2026-11")
-    return text
-
-
-def _cents(text: str) -> int:
-    """An amount of money in cents."""
-    try:
-        cents = decimal.Decimal(text) * 100 if re.fullmatch(r"\d{1,16}(\.\d{1,2})?", text, re.ASCII) else None
-    except decimal.InvalidOperation:
-        cents = None
-    if cents is None or not 0 < cents <= _MOST_CENTS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no amount; give digits with at most two decimals, such as 1250000.00"
-        )
-    return int(cents)
 
 
 def main() -> None:

@@ -99,10 +99,35 @@ class AudioRoot:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AudioIdentity:
-    """What identifies a file's audio: the sha256 of its bytes, 64 hexadecimal digits, and their number."""
+    """What identifies a file's audio: the sha256 of its bytes, 64 hexadecimal digits, and their number.
+
+    Attributes
+    ----------
+    storage_version
+        Of the bytes that were read; see :class:`StoredAudio`.
+    """
 
     sha256: str
     size_bytes: int
+    storage_version: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredAudio:
+    """What the storage says of a file, without a look at its bytes.
+
+    Attributes
+    ----------
+    size_bytes
+        Its size.
+    storage_version
+        Another one whenever the file was written; to be compared for equality, with the size. On a local disk the
+        times of the last change of content and of the last change of all, to the nanosecond: the latter no program can
+        set back. On an object store the time of the last change. Null where times are too coarse to be relied on.
+    """
+
+    size_bytes: int
+    storage_version: str | None
 
 
 def identify(audio_uri: str, root: AudioRoot) -> AudioIdentity:
@@ -118,16 +143,42 @@ def identify(audio_uri: str, root: AudioRoot) -> AudioIdentity:
     def attempt() -> AudioIdentity:
         digest = hashlib.sha256()
         size = 0
-        with _open(place, audio_uri, root) as file:
+        with _open(place, audio_uri, root) as (file, stored):
             for chunk in _chunks(file, audio_uri, root):
                 digest.update(chunk)
                 size += len(chunk)
+            unchanged = size == stored.size_bytes and (_is_remote(place) or _stored(os.fstat(file.fileno())) == stored)
         if not size:
             raise AudioSourceError(ErrorType.EMPTY_AUDIO, f"The file {_shown(audio_uri)} has 0 bytes.")
-        return AudioIdentity(digest.hexdigest(), size)
+        return AudioIdentity(digest.hexdigest(), size, stored.storage_version if unchanged else None)
 
     place = root.resolve(audio_uri)
     return _retried(attempt, place, audio_uri)
+
+
+def look_up(audio_uri: str, root: AudioRoot) -> StoredAudio | None:
+    """What the storage says of a row's audio; null when it may not be read, is not there or is no plain file."""
+    try:
+        place = root.resolve(audio_uri)
+        if not _is_remote(place):
+            status = Path(place).stat()
+            return _stored(status) if stat.S_ISREG(status.st_mode) else None
+        from apache_beam.io.filesystems import FileSystems
+
+        return _stored_remotely(FileSystems.get_filesystem(place).metadata(place))
+    except Exception:  # a store's client raises what it likes; reading the bytes will say what is wrong
+        return None
+
+
+def _stored(status: os.stat_result) -> StoredAudio:
+    # A file system that keeps whole seconds cannot tell two writes of one second apart.
+    coarse = status.st_ctime_ns % 1_000_000_000 == 0
+    return StoredAudio(status.st_size, None if coarse else f"{status.st_mtime_ns}.{status.st_ctime_ns}")
+
+
+def _stored_remotely(metadata: Any) -> StoredAudio:
+    changed_s = metadata.last_updated_in_seconds
+    return StoredAudio(int(metadata.size_in_bytes), repr(float(changed_s)) if changed_s else None)
 
 
 @contextlib.contextmanager
@@ -149,7 +200,7 @@ def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None)
         audio_sha256 = None
     if not _is_remote(place):
         before = _local_state(place)
-        with _open(place, audio_uri, root) as file:
+        with _open(place, audio_uri, root) as (file, _):
             if audio_sha256 is not None:
                 _check_sha256(_chunks(file, audio_uri, root), audio_uri, audio_sha256)
         yield place
@@ -161,7 +212,7 @@ def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None)
         copy = Path(folder) / f"audio{suffix}"
 
         def attempt() -> None:
-            with _open(place, audio_uri, root) as file, copy.open("wb") as out:
+            with _open(place, audio_uri, root) as (file, _), copy.open("wb") as out:
                 _check_sha256(_copied(_chunks(file, audio_uri, root), out), audio_uri, audio_sha256)
 
         _retried(attempt, place, audio_uri)
@@ -201,15 +252,16 @@ def _is_remote(place: str) -> bool:
 
 
 @contextlib.contextmanager
-def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[BinaryIO]:
+def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[tuple[BinaryIO, StoredAudio]]:
     if _is_remote(place):
         from apache_beam.io.filesystem import CompressionTypes
         from apache_beam.io.filesystems import FileSystems
 
         file_system = FileSystems.get_filesystem(place)
-        _check_size(int(file_system.size(place)), audio_uri, root)
+        stored = _stored_remotely(file_system.metadata(place))
+        _check_size(stored.size_bytes, audio_uri, root)
         with file_system.open(place, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
-            yield remote
+            yield remote, stored
         return
     try:
         # A named pipe would block here for ever without O_NONBLOCK; for a plain file it means nothing.
@@ -229,7 +281,7 @@ def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[BinaryIO]:
         _check_size(status.st_size, audio_uri, root)
         stack.pop_all()
         with os.fdopen(descriptor, "rb", buffering=0) as local:
-            yield local
+            yield local, _stored(status)
 
 
 def _chunks(file: BinaryIO, audio_uri: str, root: AudioRoot) -> Iterator[bytes]:

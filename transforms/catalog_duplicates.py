@@ -44,19 +44,20 @@ class CollapseDuplicates(beam.PTransform):
             rows
             | "ByTrackId" >> beam.Map(lambda row: (row.track_id, row)).with_output_types(tuple[str, Any])
             | "Group" >> beam.GroupByKey()
-            | "Collapse" >> beam.ParDo(_Collapse()).with_outputs(_DEAD_LETTERS, main="rows")
+            | "Collapse" >> beam.ParDo(JudgeTrackId()).with_outputs(_DEAD_LETTERS, main="rows")
         )
         return DistinctTracks(collapsed["rows"], collapsed[_DEAD_LETTERS])
 
 
-class _Collapse(beam.DoFn):
-    """Judge the rows of one track id; memory does not grow with their number."""
+class JudgeTrackId(beam.DoFn):
+    """Judge the rows of one track id, given with the id; memory does not grow with their number."""
 
     def __init__(self) -> None:
         self._collapsed = Metrics.counter(_NAMESPACE, "rows_collapsed")
         self._conflicting = Metrics.counter(_NAMESPACE, "rows_duplicate_track_id")
 
     def process(self, group: tuple[str, Iterable[CatalogRow]]) -> Iterator[Any]:
+        """Give one row, or a dead letter for each."""
         track_id, rows = group
         tally = NO_ROWS
         number = 0

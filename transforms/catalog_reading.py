@@ -69,25 +69,26 @@ class ReadCatalog(beam.PTransform):
             records = (
                 pbegin
                 | "Catalog" >> beam.Create([self._catalog])
-                | "ListFiles" >> beam.ParDo(_ListFiles(self._states))
+                | "ListFiles" >> beam.ParDo(ListFiles(self._states))
                 | "SpreadFiles" >> beam.Reshuffle()
-                | "ReadFile" >> beam.ParDo(_ReadFile(self._states)).with_outputs(_READ, main="records")
+                | "ReadFile" >> beam.ParDo(ReadFile(self._states)).with_outputs(_READ, main="records")
             )
         else:
             records = (
                 pbegin
-                | "ReadTable" >> _read_from_bigquery(source)
+                | "ReadTable" >> read_from_bigquery(source)
                 | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
             )
         validated = (
             records["records"]
             | "SpreadRecords" >> beam.Reshuffle()
-            | "Validate" >> beam.ParDo(_Validate()).with_outputs(_DEAD_LETTERS, main="rows")
+            | "Validate" >> beam.ParDo(JudgeRecord()).with_outputs(_DEAD_LETTERS, main="rows")
         )
         return CatalogContent(validated["rows"], validated[_DEAD_LETTERS], records[_READ])
 
 
-def _read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
+def read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
+    """Read a source's rows as dicts."""
     from apache_beam.io.gcp.bigquery import ReadFromBigQuery
 
     # The Storage Read API needs no bucket for an export.
@@ -96,13 +97,14 @@ def _read_from_bigquery(source: BigQuerySource) -> beam.PTransform:
     return ReadFromBigQuery(query=source.query, use_standard_sql=True, method=ReadFromBigQuery.Method.DIRECT_READ)
 
 
-class _ListFiles(beam.DoFn):
+class ListFiles(beam.DoFn):
     """The files of a catalog, together, for their names must be distinct."""
 
     def __init__(self, states: dict[str, str] | None) -> None:
         self._states = states
 
     def process(self, catalog: str) -> Iterator[CatalogFile]:
+        """List one catalog."""
         files = match_files(catalog)
         if not files:
             raise CatalogReadError(
@@ -117,7 +119,7 @@ class _ListFiles(beam.DoFn):
         yield from files
 
 
-class _ReadFile(beam.DoFn):
+class ReadFile(beam.DoFn):
     """The records of one file, and the tally of each."""
 
     def __init__(self, states: dict[str, str] | None) -> None:
@@ -126,6 +128,7 @@ class _ReadFile(beam.DoFn):
         self._rows = Metrics.counter(_NAMESPACE, "rows_read")
 
     def process(self, file: CatalogFile) -> Iterator[Any]:
+        """Read one file: before each record, its tally."""
         for place, content in read_records(file):
             self._rows.inc()
             yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
@@ -152,7 +155,7 @@ class NameBigQueryRow(beam.DoFn):
         yield place, fields
 
 
-class _Validate(beam.DoFn):
+class JudgeRecord(beam.DoFn):
     """One row or dead letter for each record."""
 
     def __init__(self) -> None:
@@ -160,6 +163,7 @@ class _Validate(beam.DoFn):
         self._invalid = Metrics.counter(_NAMESPACE, "rows_invalid")
 
     def process(self, record: tuple[str, RecordContent]) -> Iterator[Any]:
+        """Judge one record."""
         place, content = record
         if isinstance(content, bytes):
             content = parse_json_line(content)

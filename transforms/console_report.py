@@ -15,6 +15,8 @@ from rich.table import Table
 
 from models.decision import FLAGS
 from models.taxonomy import CATEGORIES
+from transforms.printable import printable
+from transforms.run_report import REPORT
 
 
 def reason(label: dict[str, Any]) -> str:
@@ -85,9 +87,9 @@ def print_report(
     for row in examples(labels):
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(
-            f"  {_printable(row['track_id'])}  {_printable(row['title'] or '(no title)')}\n"
+            f"  {printable(row['track_id'])}  {printable(row['title'] or '(no title)')}\n"
             f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: "
-            f"{_printable(reason(row))}",
+            f"{printable(reason(row))}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -103,6 +105,7 @@ def print_report(
         "",
         f"Tables:   {place}/<table>/run_date={run_date}/",
         f"Manifest: {place / 'runs' / run_id / 'manifest.json'}",
+        *([f"Report:   {page}"] if (page := place / "runs" / run_id / REPORT).is_file() else []),
         "A query to paste:",
         f"  {shlex.quote(_python())} -c {_shell_text(code)}",
     )
@@ -119,11 +122,6 @@ def _python() -> str:
 def _shell_text(text: str) -> str:
     """Quote for a shell, in plain double quotes where that is enough."""
     return shlex.quote(text) if any(character in text for character in '"$`\\!') else f'"{text}"'
-
-
-def _printable(text: str) -> str:
-    """Without characters that could steer a terminal; titles are strangers' words."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _sql_text(text: str) -> str:

@@ -26,6 +26,7 @@ from transforms.worker_life import end_with_main_process
 #: Tags of the outputs that are not the main one.
 DEAD_LETTERS: Final = "dead_letters"
 SUMMARIES: Final = "summaries"
+VERSIONS: Final = "versions"
 
 #: Tracks in flight for each decoder process, in each thread of the worker.
 _IN_FLIGHT_PER_PROCESS: Final = 2
@@ -54,7 +55,8 @@ class IdentifyAudio(beam.PTransform):
     """Find each row's audio and the sha256 of its bytes.
 
     Main output: ``(audio_sha256, CatalogRow)``. Output ``dead_letters``: :class:`~transforms.records.DeadLetter` of
-    rows whose audio is missing, empty, too large, not to be read, or not allowed.
+    rows whose audio is missing, empty, too large, not to be read, or not allowed. Output ``versions``:
+    ``(audio_sha256, (track_id, size_bytes, storage_version))`` of the other rows.
     """
 
     def __init__(self, root: AudioRoot) -> None:
@@ -63,7 +65,7 @@ class IdentifyAudio(beam.PTransform):
 
     def expand(self, rows: Any) -> Any:
         """Attach the stage."""
-        return rows | beam.ParDo(_IdentifyAudioFn(self._root)).with_outputs(DEAD_LETTERS, main="identified")
+        return rows | beam.ParDo(_IdentifyAudioFn(self._root)).with_outputs(DEAD_LETTERS, VERSIONS, main="identified")
 
 
 class DecodeAudio(beam.PTransform):
@@ -107,6 +109,8 @@ class _IdentifyAudioFn(beam.DoFn):
         self._bytes.update(identity.size_bytes)
         self._identify_ms.update(round((time.monotonic() - begin) * 1000))
         yield identity.sha256, row
+        version = row.track_id, identity.size_bytes, identity.storage_version
+        yield beam.pvalue.TaggedOutput(VERSIONS, (identity.sha256, version))
 
 
 class _InFlight:

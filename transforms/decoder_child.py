@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Final
 
 from models.audio_decoding import decode_windows
 from models.window_records import DecodedWindow, DecodePlan, DecodeSummary
+from transforms.allocator import keep_freed_memory
 from transforms.decoder_messages import (
     EXIT_OUT_OF_MEMORY,
     HEADER,
@@ -43,6 +44,7 @@ def main(decode: Decode = decode_windows) -> None:
     limits: dict[str, Any] = json.loads(sys.argv[1])
     _die_with_parent(int(limits["parent_pid"]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the parent to act on
+    keep_freed_memory()
     requests = sys.stdin.buffer
     # The libraries may print: what they say goes nowhere, and the messages have a descriptor of their own.
     messages = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -77,11 +79,12 @@ def _serve(request: dict[str, Any], decode: Decode, messages: BinaryIO) -> None:
             message = f"The decoder failed: {type(error).__name__}."
             _send(messages, pack_summary(DecodeSummary(windows, 0.0, error_type="decoder_crash", message=message)))
             return
-        _send(messages, pack_window(window))  # blocks while the parent is not reading
+        for part in pack_window(window):
+            _send(messages, part)  # blocks while the parent is not reading
         windows += 1
 
 
-def _send(messages: BinaryIO, data: bytes) -> None:
+def _send(messages: BinaryIO, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[messages.write(view) :]

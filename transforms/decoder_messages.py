@@ -48,18 +48,19 @@ def unpack_plan(fields: dict[str, Any]) -> DecodePlan:
     return DecodePlan(**{**fields, "starts": None if starts is None else tuple(starts)})
 
 
-def pack_window(window: DecodedWindow) -> bytes:
-    """Put the message of a window together."""
+def pack_window(window: DecodedWindow) -> tuple[bytes, memoryview]:
+    """Give the message of a window in two parts, the second of them its samples, uncopied."""
     head = _WINDOW_HEAD.pack(window.start_s, window.peak_dbfs, window.valid_samples)
-    return pack(WINDOW, head + window.samples.astype("<f4", copy=False).tobytes())
+    samples = np.ascontiguousarray(window.samples, "<f4").data.cast("B")
+    return HEADER.pack(WINDOW, len(head) + samples.nbytes) + head, samples
 
 
-def unpack_window(payload: bytes, plan: DecodePlan) -> DecodedWindow:
-    """Take the message of a window apart."""
+def unpack_window(payload: bytes | bytearray, plan: DecodePlan) -> DecodedWindow:
+    """Take the message of a window apart; its samples stay where they are in ``payload``."""
     if len(payload) != window_bytes(plan):
         raise BadMessageError("a window of the wrong length")
     start_s, peak, valid = _WINDOW_HEAD.unpack_from(payload)
-    samples = np.frombuffer(payload, "<f4", offset=_WINDOW_HEAD.size).astype(np.float32)
+    samples = np.frombuffer(payload, "<f4", offset=_WINDOW_HEAD.size).astype(np.float32, copy=False)
     finite = math.isfinite(start_s) and math.isfinite(peak) and bool(np.isfinite(samples).all())
     if not (finite and 0 < valid <= samples.size):
         raise BadMessageError("a window with values out of range")
@@ -71,7 +72,7 @@ def pack_summary(summary: DecodeSummary) -> bytes:
     return pack(SUMMARY, json.dumps(dataclasses.asdict(summary)).encode())
 
 
-def unpack_summary(payload: bytes) -> DecodeSummary:
+def unpack_summary(payload: bytes | bytearray) -> DecodeSummary:
     """Take the message of a summary apart."""
     try:
         fields: dict[str, Any] = json.loads(payload)

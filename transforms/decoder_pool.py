@@ -345,6 +345,12 @@ def shared_pool(settings: DecodeSettings, plan: DecodePlan) -> DecoderPool:
         return _shared[key]
 
 
+def shared_process_ids() -> list[int]:
+    """Return the process ids of the decoders of this process's shared pools that run now."""
+    with _shared_lock:
+        return [pid for key, pool in _shared.items() if key[0] == os.getpid() for pid in pool.process_ids()]
+
+
 @atexit.register
 def close_shared_pools() -> None:
     """Close the shared pools of this process; the next user gets a new one."""

@@ -160,17 +160,18 @@ class DecoderProcess:
         self._input.close()
         self._output.close()
 
-    def _receive(self, limit_s: float) -> tuple[bytes, bytes]:
+    def _receive(self, limit_s: float) -> tuple[bytes, bytearray]:
         kind, length = messages.HEADER.unpack(self._read(messages.HEADER.size, limit_s))
         most = messages.window_bytes(self._plan) if kind == messages.WINDOW else messages.MOST_TEXT_BYTES
         if length > most or kind not in (messages.READY, messages.WINDOW, messages.SUMMARY):
             raise messages.BadMessageError("what is no message")
         return kind, self._read(length, limit_s)
 
-    def _read(self, length: int, limit_s: float) -> bytes:
+    def _read(self, length: int, limit_s: float) -> bytearray:
         """Read exactly so many bytes; only the time spent waiting for the process counts against the limit."""
-        data = bytearray()
-        while len(data) < length:
+        data = bytearray(length)
+        missing = memoryview(data)
+        while missing:
             begin = time.monotonic()
             ready = self._poll.poll(min(_LOOK_EVERY_S, max(0.0, limit_s - self._waited_s)) * 1000)
             self._waited_s += time.monotonic() - begin
@@ -181,11 +182,11 @@ class DecoderProcess:
                 self.kill()
                 message = f"The decoder gave no answer within {limit_s:g} s."
                 raise DecoderLostError(ErrorType.DECODE_TIMEOUT, message)
-            part = os.read(self._output.fileno(), min(length - len(data), _PIPE_BYTES))
-            if not part:
+            count = os.readv(self._output.fileno(), [missing])
+            if not count:
                 raise self._lost()
-            data += part
-        return bytes(data)
+            missing = missing[count:]
+        return data
 
     def _lost(self) -> DecoderLostError:
         """Put the end of a process that closed its output into words."""

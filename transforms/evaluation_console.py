@@ -10,6 +10,7 @@ from rich.text import Text
 
 from models.evaluation_slices import LONG, SHORT
 from transforms.evaluation_words import COUNTS, TITLES, with_interval
+from transforms.printable import printable
 
 _SHOWN: Final = (
     "balanced_accuracy", "accuracy", "auroc_functional", "music_called_functional", "music_called_functional_auto",
@@ -28,7 +29,7 @@ def print_figures(record: dict[str, Any], output: str, console: Console | None =
         The folder that it is in.
     """
     console = console or Console(soft_wrap=True)
-    title = _printable(f"{record['model']['model_version']} ({record['coverage']} coverage)")
+    title = printable(f"{record['model']['model_version']} ({record['coverage']} coverage)")
     table = Table(title=Text(title), title_justify="left")
     slices = {name.partition(":")[2]: record["figures"][name] for name in (LONG, SHORT) if name in record["figures"]}
     table.add_column("figure [95 % interval]".replace("[", r"\["))
@@ -58,9 +59,4 @@ def print_figures(record: dict[str, Any], output: str, console: Console | None =
         ]
     lines.append(f"{len(record['dead_letters'])} dead letters. Everything: {output}/evaluation.html, evaluation.json")
     for line in lines:
-        console.print(_printable(line), markup=False, highlight=False)
-
-
-def _printable(text: str) -> str:
-    """Without characters that could steer a terminal; a manifest's words may be anybody's."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+        console.print(printable(line), markup=False, highlight=False)

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from models.bootstrap import LEVEL, REPLICATES, SEED
@@ -19,6 +18,7 @@ from models.track_figures import LEAST_TRACKS_OF_TYPE, NOT_FUNCTIONAL
 from transforms.evaluation import Evaluated, always_reviewed
 from transforms.evaluation_pictures import confusion_picture, cost_picture, map_picture, reliability_picture
 from transforms.evaluation_words import COUNTS, TITLES, number, with_interval
+from transforms.html_pages import page_environment
 
 _SLICE_COLUMNS = (
     "balanced_accuracy", "accuracy", "auroc_functional", "music_called_functional", "music_called_functional_auto",
@@ -48,13 +48,7 @@ def report_html(record: dict[str, Any], evaluated: Evaluated, settings: Decision
     settings
         The decision rule's.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("transforms", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["interval"] = with_interval
     environment.filters["number"] = number
     kinds: dict[str, dict[str, Any]] = {}

@@ -26,10 +26,16 @@ class GateSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     #: Largest change of a category's share of the labels, up or down, against the latest partition for an earlier date.
     #: 0.1 lets ``music`` go from 0.70 to 0.80, not to 0.81.
     max_label_drift: float | None = pydantic.Field(default=0.1, ge=0, le=1)
+    #: Largest share of the tracks with a label here and in the latest partition for an earlier date that may have
+    #: another category there.
+    max_changed_share: float | None = pydantic.Field(default=0.1, ge=0, le=1)
+    #: Largest share of the tracks that were music in that partition and are functional now.
+    max_music_to_functional_share: float | None = pydantic.Field(default=0.01, ge=0, le=1)
     #: Fewest labels. The default refuses the empty partition that a wrong audio folder or an empty catalog gives.
     min_labels: int | None = pydantic.Field(default=1, ge=0)
-    #: The three gates on shares look away when there are fewer rows than this (catalog rows or labels; for drift on
-    #: either side): among 20 rows one dead letter is 5 % and says nothing about the run.
+    #: The gates on shares look away when there are fewer rows than this (catalog rows or labels; for drift on either
+    #: side; for changes, labels that both partitions have): among 20 rows one dead letter is 5 % and says nothing about
+    #: the run.
     min_rows_for_shares: int = pydantic.Field(default=50, ge=0)
 
 
@@ -106,16 +112,21 @@ def refusal_message(refused: Sequence[GateRefusal], staging_dir: str) -> str:
 def _reconciliation(summary: RunSummary) -> GateReading:
     errors = summary.reconciliation_errors()
     message = " ".join(errors) or (
-        f"All {summary.read.rows} catalog rows are accounted for: {summary.label_rows} labelled, {summary.dead_rows} "
-        f"dead letters, {summary.collapsed_rows} identical to another row."
+        f"All {summary.read.rows} catalog rows are accounted for: {summary.label_rows} labelled{_carried(summary)}, "
+        f"{summary.dead_rows} dead letters, {summary.collapsed_rows} identical to another row."
     )
     return GateReading("reconciliation", len(errors), 0, bool(errors), message)
+
+
+def _carried(summary: RunSummary) -> str:
+    carried = summary.labels_by("label_source").get("carried", 0)
+    return f" ({carried} of them carried from an earlier run)" if carried else ""
 
 
 def _min_labels(summary: RunSummary, least: int | None) -> GateReading:
     gate = "min_labels"
     if least is None:
-        return _looked_away(gate, None, "turned off")
+        return looked_away(gate, None, "turned off")
     refused = summary.label_rows < least
     message = (
         f"{summary.label_rows} of {summary.read.rows} catalog rows were labelled; "
@@ -127,14 +138,14 @@ def _min_labels(summary: RunSummary, least: int | None) -> GateReading:
 def _dead_letter_share(summary: RunSummary, limit: float | None, min_rows: int) -> GateReading:
     gate = "max_dead_letter_share"
     if limit is None:
-        return _looked_away(gate, None, "turned off")
+        return looked_away(gate, None, "turned off")
     if summary.read.rows < max(1, min_rows):
-        return _looked_away(gate, limit, f"{summary.read.rows} catalog rows are fewer than {min_rows}")
+        return looked_away(gate, limit, f"{summary.read.rows} catalog rows are fewer than {min_rows}")
     share = summary.dead.rows / summary.read.rows
-    refused = _exceeds(share, limit)
+    refused = exceeds(share, limit)
     message = (
-        f"{summary.dead.rows} of {summary.read.rows} catalog rows are dead letters: {_percent(share)}, "
-        f"{_verdict(refused)} {_percent(limit)}{_causes(summary) if refused else ''}."
+        f"{summary.dead.rows} of {summary.read.rows} catalog rows are dead letters: {percent(share)}, "
+        f"{verdict(refused)} {percent(limit)}{_causes(summary) if refused else ''}."
     )
     return GateReading(gate, share, limit, refused, message)
 
@@ -142,14 +153,14 @@ def _dead_letter_share(summary: RunSummary, limit: float | None, min_rows: int) 
 def _review_share(summary: RunSummary, limit: float | None, min_rows: int) -> GateReading:
     gate = "max_review_share"
     if limit is None:
-        return _looked_away(gate, None, "turned off")
+        return looked_away(gate, None, "turned off")
     if summary.label_rows < max(1, min_rows):
-        return _looked_away(gate, limit, f"{summary.label_rows} labels are fewer than {min_rows}")
+        return looked_away(gate, limit, f"{summary.label_rows} labels are fewer than {min_rows}")
     share = summary.review_rows / summary.label_rows
-    refused = _exceeds(share, limit)
+    refused = exceeds(share, limit)
     message = (
-        f"{summary.review_rows} of {summary.label_rows} labels wait for review: {_percent(share)}, "
-        f"{_verdict(refused)} {_percent(limit)}."
+        f"{summary.review_rows} of {summary.label_rows} labels wait for review: {percent(share)}, "
+        f"{verdict(refused)} {percent(limit)}."
     )
     return GateReading(gate, share, limit, refused, message)
 
@@ -157,22 +168,22 @@ def _review_share(summary: RunSummary, limit: float | None, min_rows: int) -> Ga
 def _label_drift(summary: RunSummary, previous: RunSummary | None, limit: float | None, min_rows: int) -> GateReading:
     gate = "max_label_drift"
     if limit is None:
-        return _looked_away(gate, None, "turned off")
+        return looked_away(gate, None, "turned off")
     if previous is None:
-        return _looked_away(gate, limit, "no earlier partition to compare with")
+        return looked_away(gate, limit, "no earlier partition to compare with")
     fewest = min(summary.label_rows, previous.label_rows)
     if fewest < max(1, min_rows):
-        return _looked_away(gate, limit, f"{fewest} labels, now or in the earlier partition, are fewer than {min_rows}")
+        return looked_away(gate, limit, f"{fewest} labels, now or in the earlier partition, are fewer than {min_rows}")
     before, now = previous.labels_by("category"), summary.labels_by("category")
     changes = {category: _share(now, category) - _share(before, category) for category in CATEGORIES}
     category = max(CATEGORIES, key=lambda name: abs(changes[name]))
     drift = abs(changes[category])
-    refused = _exceeds(drift, limit)
+    refused = exceeds(drift, limit)
     message = (
-        f"{category} is {_percent(_share(now, category))} of the labels ({now.get(category, 0)} of "
-        f"{summary.label_rows}) and was {_percent(_share(before, category))} ({before.get(category, 0)} of "
+        f"{category} is {percent(_share(now, category))} of the labels ({now.get(category, 0)} of "
+        f"{summary.label_rows}) and was {percent(_share(before, category))} ({before.get(category, 0)} of "
         f"{previous.label_rows}) on run_date {previous.run_date}: a change of {100 * drift:.1f} points, "
-        f"{_verdict(refused)} {100 * limit:.1f}."
+        f"{verdict(refused)} {100 * limit:.1f}."
     )
     return GateReading(gate, drift, limit, refused, message)
 
@@ -181,16 +192,19 @@ def _share(counts: Mapping[str, int], category: str) -> float:
     return counts.get(category, 0) / sum(counts.values())
 
 
-def _exceeds(share: float, limit: float) -> bool:
+def exceeds(share: float, limit: float) -> bool:
+    """Whether a share is above its limit."""
     # A share that equals the limit on paper, such as 0.3 - 0.2 against 0.1, must not be refused for its last digit.
     return share > limit and not math.isclose(share, limit, rel_tol=0.0, abs_tol=1e-9)
 
 
-def _verdict(refused: bool) -> str:
+def verdict(refused: bool) -> str:
+    """How a figure stands to the limit that is named next."""
     return "more than the allowed" if refused else "within the allowed"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as text."""
     return f"{100 * share:.1f} %"
 
 
@@ -199,5 +213,6 @@ def _causes(summary: RunSummary) -> str:
     return f"; most frequent: {', '.join(f'{cause} {rows}' for cause, rows in most)}" if most else ""
 
 
-def _looked_away(gate: str, limit: float | None, why: str) -> GateReading:
+def looked_away(gate: str, limit: float | None, why: str) -> GateReading:
+    """The reading of a gate that compares nothing."""
     return GateReading(gate, None, limit, False, f"Not checked: {why}.")

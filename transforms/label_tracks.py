@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -13,10 +13,10 @@ from apache_beam.metrics import Metrics
 
 from models.adaptive_coverage import is_settled, merge_summaries
 from models.calibration import Calibration
-from models.decision import AudioDecision, DecisionSettings, decide_audio, duration_flags, needs_review
+from models.decision import AudioDecision, DecisionSettings, decide_audio, needs_review
 from models.litert_form import Runtime
-from models.metadata_rules import contradiction_flags
 from models.taxonomy import CATEGORIES
+from models.track_flags import track_flags
 from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
 from transforms.audio_sources import AudioRoot
 from transforms.decode_audio import IdentifyAudio
@@ -55,6 +55,9 @@ class LabelSettings:
         That model's.
     batch_windows, model_threads, runtime
         See :class:`~transforms.model_inference.EarmarkModelHandler`.
+    resource_hints
+        Beam resource hints by name, for all stages that decode or classify. They have them in common: runners do not
+        fuse stages whose hints differ, and every window of audio would be written and read between the two.
     """
 
     audio_root: AudioRoot
@@ -67,6 +70,7 @@ class LabelSettings:
     batch_windows: int = 16
     model_threads: int = 1
     runtime: Runtime = "saved_model"
+    resource_hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def _uncounted(what: str, elements: beam.PCollection[Any]) -> beam.PCollection[Any]:
@@ -77,8 +81,8 @@ class LabelTracks(beam.PTransform):
     """Label catalog rows by their audio.
 
     Takes a PCollection of :class:`CatalogRow` with distinct track ids. Gives a dict of PCollections: ``track_labels``,
-    ``track_segments`` and ``track_embeddings`` (table rows as dicts), ``labelled`` (the :class:`RowTally` of each
-    labelled row) and ``dead_letters`` (:class:`DeadLetter`).
+    ``track_segments``, ``track_embeddings`` and ``audio_versions`` (table rows as dicts), ``labelled`` (the
+    :class:`RowTally` of each labelled row) and ``dead_letters`` (:class:`DeadLetter`).
 
     Parameters
     ----------
@@ -114,9 +118,9 @@ class LabelTracks(beam.PTransform):
             settings.calibration,
             settings.decision,
             counted,
-        )
+        ).with_resource_hints(**settings.resource_hints)
         outputs = (
-            {"rows": identified["identified"], **heard}
+            {"rows": identified["identified"], "versions": identified["versions"], **heard}
             | "JoinByAudio" >> beam.CoGroupByKey()
             | "Decide" >> beam.ParDo(_LabelRows(settings)).with_outputs(*_LabelRows.OUTPUTS)
         )
@@ -134,7 +138,7 @@ class LabelTracks(beam.PTransform):
 class _LabelRows(beam.DoFn):
     """Judge one audio file and write its verdict on each of the catalog rows that carry it."""
 
-    OUTPUTS = ("track_labels", "track_segments", "track_embeddings", "labelled", "dead_letters")
+    OUTPUTS = ("track_labels", "track_segments", "track_embeddings", "audio_versions", "labelled", "dead_letters")
 
     def __init__(self, settings: LabelSettings) -> None:
         super().__init__()
@@ -179,8 +183,10 @@ class _LabelRows(beam.DoFn):
         if not is_settled(decision, predictions, self._settings.decision):
             self._unsettled.inc()
         first_track_id = min(row.track_id for row in rows)
+        versions = {track_id: (size_bytes, version) for track_id, size_bytes, version in joined["versions"]}
         for row in rows:
             yield from self._outputs(row, audio_sha256, first_track_id, summary, decision)
+            yield self._version(row, audio_sha256, *versions[row.track_id])
 
     def _dead_letter(self, row: CatalogRow, summary: DecodeSummary) -> beam.pvalue.TaggedOutput:
         error_type = ErrorType(summary.error_type or "")
@@ -195,16 +201,34 @@ class _LabelRows(beam.DoFn):
         )
         return beam.pvalue.TaggedOutput("dead_letters", letter)
 
+    def _version(
+        self, row: CatalogRow, audio_sha256: str, size_bytes: int, storage_version: str | None
+    ) -> beam.pvalue.TaggedOutput:
+        columns = {
+            "track_id": row.track_id,
+            "audio_uri": row.audio_uri,
+            "audio_sha256": audio_sha256,
+            "size_bytes": size_bytes,
+            "storage_version": storage_version,
+            "audio_etag": row.audio_etag,
+        }
+        return beam.pvalue.TaggedOutput("audio_versions", columns | self._settings.lineage.columns())
+
     def _outputs(
         self, row: CatalogRow, audio_sha256: str, first_track_id: str, summary: DecodeSummary, decision: AudioDecision
     ) -> Iterator[beam.pvalue.TaggedOutput]:
         lineage = self._settings.lineage.columns()
-        flags = sorted(
-            {
-                *decision.flags,
-                *duration_flags(summary.duration_s, row.duration_ms, self._settings.decision),
-                *contradiction_flags(decision.category, row.title, row.release_title, row.declared_type, row.genres),
-            }
+        duration_s = round(summary.duration_s, _DIGITS)
+        flags = track_flags(
+            decision.flags,
+            decision.category,
+            duration_s,  # as in the table, so that a later run that carries the label forward finds the same flags
+            self._settings.decision,
+            title=row.title,
+            release_title=row.release_title,
+            declared_type=row.declared_type,
+            genres=row.genres,
+            duration_ms=row.duration_ms,
         )
         review = decision.review or needs_review(flags)
         self._labelled[decision.category, review].inc()
@@ -222,7 +246,7 @@ class _LabelRows(beam.DoFn):
                 "artist": row.artist,
                 "audio_uri": row.audio_uri,
                 "audio_sha256": audio_sha256,
-                "duration_s": round(summary.duration_s, _DIGITS),
+                "duration_s": duration_s,
                 "category": decision.category,
                 "functional_type": decision.functional_type,
                 "decision": "review" if review else "auto",

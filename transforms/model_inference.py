@@ -8,13 +8,16 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
+from models.errors import UserError
+from models.saved_model import check_model_folder, shipped_model_folder
 from models.steady_tone import steady_tone_hz
 from models.window_records import DecodedWindow, WindowPrediction
+from transforms.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from models.litert_form import Runtime
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 _loaded: weakref.WeakValueDictionary[tuple[int, str, int, str], WindowModel] = weakref.WeakValueDictionary()
 _loaded_lock = threading.Lock()
 
+#: Goes before the version of the model that ships: a worker's copy of Earmark may lie elsewhere than the launcher's.
+_SHIPPED: Final = "shipped:"
+
 
 class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowModel"]):
     """Loads a model folder and predicts batches of windows.
@@ -38,7 +44,8 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
     Parameters
     ----------
     model_folder
-        A model folder on any file system that Beam reads.
+        A model folder on any file system that Beam reads. That of the model that ships is looked up anew by each
+        worker, in its own installation.
     batch_windows
         Windows per call of the network.
     threads
@@ -52,7 +59,7 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
         self, model_folder: str, batch_windows: int = 16, threads: int = 1, runtime: Runtime = "saved_model"
     ) -> None:
         super().__init__(min_batch_size=batch_windows, max_batch_size=batch_windows)
-        self._model_folder = model_folder
+        self._model_folder = _wherever_installed(model_folder)
         self._batch_windows = batch_windows
         self._threads = threads
         self._runtime = runtime
@@ -63,10 +70,13 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
         with _loaded_lock:
             model = _loaded.get(key)
             if model is None:
+                keep_freed_memory()  # a worker that classifies also takes windows in
                 model = _loaded[key] = self._load()
             return model
 
     def _load(self) -> WindowModel:
+        if self._model_folder.startswith(_SHIPPED):
+            return self._load_local(_shipped_here(self._model_folder.removeprefix(_SHIPPED)))
         if "://" not in self._model_folder:
             return self._load_local(self._model_folder)
         with tempfile.TemporaryDirectory(prefix="earmark-model-") as folder:
@@ -86,13 +96,13 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
         self, batch: Sequence[DecodedWindow], model: WindowModel, inference_args: dict[str, Any] | None = None
     ) -> Iterable[WindowPrediction]:
         """Predict each window of a batch, in order."""
-        count = max(self._batch_windows, len(batch)) if model.fixed_batch else len(batch)
-        waveform = np.zeros((count, len(batch[0].samples)), np.float32)
-        valid_samples = np.full(len(waveform), waveform.shape[1], np.int32)
-        for index, window in enumerate(batch):
-            waveform[index] = window.samples
-            valid_samples[index] = window.valid_samples
-        outputs = model.predict(waveform, valid_samples)
+        waveform = [window.samples for window in batch]
+        valid_samples = [window.valid_samples for window in batch]
+        if model.fixed_batch:
+            missing = max(0, self._batch_windows - len(batch))
+            waveform += [np.zeros_like(waveform[0])] * missing
+            valid_samples += [waveform[0].size] * missing
+        outputs = model.predict(waveform, np.array(valid_samples, np.int32))
         rate_hz = model.metadata.sample_rate_hz
         return [
             WindowPrediction(
@@ -116,6 +126,28 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
     def get_metrics_namespace(self) -> str:
         """Namespace of RunInference's own metrics (batch size, latency, load time)."""
         return type(self).__name__
+
+
+def _wherever_installed(folder: str) -> str:
+    """Name the model that ships by its version, any other by its folder."""
+    try:
+        shipped = shipped_model_folder()
+    except UserError:  # an installation without a model
+        return folder
+    if "://" in folder or not pathlib.Path(folder).is_dir() or not pathlib.Path(folder).samefile(shipped):
+        return folder
+    return f"{_SHIPPED}{check_model_folder(shipped).model_version}"
+
+
+def _shipped_here(model_version: str) -> str:
+    folder = shipped_model_folder()
+    found = check_model_folder(folder).model_version
+    if found != model_version:
+        raise RuntimeError(
+            f"the job was started with the model {model_version}, but this worker's Earmark ships {found}; give "
+            "workers the Earmark that starts the job (--sdk_container_image or --setup_file)"
+        )
+    return folder
 
 
 def copy_model_folder(source: str, destination: str) -> None:

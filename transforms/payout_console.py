@@ -11,9 +11,11 @@ from rich.text import Text
 
 from models.payout_shares import SHARE_UNITS, CellKey, scaled
 from transforms.payout_tables import PolicyPayout
+from transforms.printable import printable
 
 #: Licensors that are shown, those with the largest shares; all are in the files.
 _MOST_LICENSORS = 10
+_LONGEST_NAME = 60
 
 
 def print_payout(payouts: Sequence[PolicyPayout], notes: Sequence[str], console: Console | None = None) -> None:
@@ -51,7 +53,7 @@ def print_payout(payouts: Sequence[PolicyPayout], notes: Sequence[str], console:
     by_share = sorted(names, key=lambda name: (-_share_of(base, name), name or ""))
     for name in by_share[:_MOST_LICENSORS]:
         licensors.add_row(
-            Text(_printable(name) if name is not None else "(none named)"),
+            Text(printable(name, _LONGEST_NAME) if name is not None else "(none named)"),
             *(_worth(payout, _keys(payout, name)) for payout in payouts),
         )
     if len(names) > _MOST_LICENSORS:
@@ -79,9 +81,3 @@ def _worth(payout: PolicyPayout, keys: Sequence[CellKey]) -> str:
 def money_text(cents: int) -> str:
     """An amount as text, such as ``1,234.50``."""
     return f"{scaled(cents, 2):,}"
-
-
-def _printable(text: str) -> str:
-    """Without characters that could steer a terminal, and cut; names are strangers' words."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return shown if len(shown) <= 60 else shown[:59] + "…"

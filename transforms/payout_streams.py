@@ -1,36 +1,35 @@
 """Streams and treatments → what each licensor's tracks of each class count under each policy, counted by DuckDB.
 
-Paths, dates and names reach DuckDB as parameters, never as text of a statement.
+Streams reach DuckDB as Arrow; paths, dates and names as parameters, never as text of a statement.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
-import os
-import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from models.errors import UserError
 from models.payout_shares import WEIGHT_UNITS, PayoutCell
-from transforms.streams_parquet import MOST_STREAMS
+from transforms.streams_parquet import MOST_STREAMS, STREAMS, read_streams
+from transforms.warehouse_tables import create_table, insert
 
 UNLABELLED: Final = "unlabelled"
-_COLUMNS: Final = {
-    "track_id": ("VARCHAR",),
-    "month": ("VARCHAR", "DATE"),
-    "licensor": ("VARCHAR",),
-    "streams": ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT"),
-}
+#: What is read of ``royalty_treatments``.
+TREATMENT_COLUMNS: Final = (
+    "track_id",
+    "policy_id",
+    "policy_version",
+    "royalty_class",
+    "eligible",
+    "stream_weight",
+)
 _BATCH_ROWS: Final = 50_000
-#: A folder named ``licensor=A`` says nothing of the rows, and counts may be narrow in one file and wide in another.
-_READ: Final = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
-MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,25 +47,17 @@ class PolicyTerms:
     min_streams_12m: int | None
 
 
-def streams_files(pattern: str) -> list[str]:
-    """Find the files of ``--streams``, sorted.
-
-    Raises
-    ------
-    UserError
-        There is none.
-    """
-    if "://" in pattern:
-        raise UserError(f"--streams {pattern}: is read from a local disk only; copy the files there first.")
-    found = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)  # noqa: PTH113, PTH207
-    files = sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113
-    if not files:
-        raise UserError(f"--streams {pattern}: matches no file; give a Parquet file or a quoted glob of them.")
-    return files
-
-
 class StreamsPayout:
-    """The streams of one month, joined with a run's treatments; made by :func:`open_payout`.
+    """The streams of one month in a DuckDB database, to be joined with the treatments of one run or several.
+
+    Parameters
+    ----------
+    connection
+        A database; the tables ``streams``, ``month_streams``, ``policies`` and ``treatments`` are made in it.
+    streams
+        From :func:`transforms.streams_parquet.find_stream_files`.
+    month
+        ``YYYY-MM``; null for the latest month that has streams.
 
     Attributes
     ----------
@@ -74,35 +65,50 @@ class StreamsPayout:
         ``YYYY-MM``.
     first_month
         The earliest of the 12 months up to ``month`` that has streams.
+
+    Raises
+    ------
+    UserError
+        A row of streams that makes no sense, or no streams in the month.
     """
 
-    def __init__(self, connection: Any, month: str, first_month: str) -> None:
+    def __init__(self, connection: Any, streams: Sequence[str], month: str | None) -> None:
         self._connection = connection
-        self.month = month
-        self.first_month = first_month
+        _load_streams(connection, streams)
+        self.month, self.first_month = _month_and_first(connection, month)
+        _count_month(connection, self.month)
+        create_treatments(connection)
+        # A macro, so that whoever asks about cells and whoever asks about tracks count alike.
+        connection.execute(
+            f"""
+            CREATE MACRO counted_streams(of_run, of_policy) AS TABLE
+            SELECT month_streams.track_id, month_streams.licensor, month_streams.streams,
+                coalesce(treatments.royalty_class, '{UNLABELLED}') AS royalty_class,
+                coalesce(treatments.eligible, true) AS eligible,
+                month_streams.streams_12m >= coalesce(policies.min_streams_12m, 0) AS enough,
+                CASE WHEN coalesce(treatments.eligible, true)
+                    AND month_streams.streams_12m >= coalesce(policies.min_streams_12m, 0)
+                    THEN month_streams.streams * coalesce(treatments.weight_units, {WEIGHT_UNITS}) ELSE 0
+                    END::HUGEINT AS weighted_units
+            FROM month_streams
+            CROSS JOIN (SELECT * FROM policies WHERE run = of_run AND policy_id = of_policy) AS policies
+            LEFT JOIN (SELECT * FROM treatments WHERE run = of_run AND policy_id = of_policy) AS treatments
+                ON treatments.track_id = month_streams.track_id
+            """  # noqa: S608 - constants
+        )
 
-    def cells(self, policy_id: str) -> list[PayoutCell]:
+    def cells(self, policy_id: str, run: str = "") -> list[PayoutCell]:
         """Count one policy's cells, in no order."""
         rows = self._connection.execute(
             """
             SELECT licensor, royalty_class, count(*), sum(streams)::HUGEINT,
                 coalesce(sum(streams) FILTER (NOT eligible), 0)::HUGEINT,
                 coalesce(sum(streams) FILTER (eligible AND NOT enough), 0)::HUGEINT,
-                coalesce(sum(streams * weight_units) FILTER (eligible AND enough), 0)::HUGEINT
-            FROM (
-                SELECT month_streams.licensor, month_streams.streams,
-                    coalesce(treatments.royalty_class, $unlabelled) AS royalty_class,
-                    coalesce(treatments.eligible, true) AS eligible,
-                    coalesce(treatments.weight_units, $full_weight) AS weight_units,
-                    month_streams.streams_12m >= coalesce(policies.min_streams_12m, 0) AS enough
-                FROM month_streams
-                CROSS JOIN (SELECT * FROM policies WHERE policy_id = $policy_id) AS policies
-                LEFT JOIN (SELECT * FROM treatments WHERE policy_id = $policy_id) AS treatments
-                    ON treatments.track_id = month_streams.track_id
-            )
+                sum(weighted_units)::HUGEINT
+            FROM counted_streams($run, $policy_id)
             GROUP BY licensor, royalty_class
             """,
-            {"policy_id": policy_id, "unlabelled": UNLABELLED, "full_weight": WEIGHT_UNITS},
+            {"policy_id": policy_id, "run": run},
         ).fetchall()
         return [PayoutCell(*row) for row in rows]
 
@@ -120,188 +126,125 @@ class StreamsPayout:
 
 
 @contextlib.contextmanager
-def open_payout(
-    streams: Sequence[str], treatments: Sequence[str], policies: Sequence[PolicyTerms], month: str | None,
-    *, memory_limit: str = "3GB", threads: int = 2,
-) -> Iterator[StreamsPayout]:  # fmt: skip
-    """Read and check the streams, and join what is needed of the treatments.
-
-    Parameters
-    ----------
-    streams, treatments
-        Parquet files.
-    policies
-        Each ``policy_id`` once.
-    month
-        ``YYYY-MM``; null for the latest month that has streams.
-    memory_limit, threads
-        DuckDB's; what does not fit goes to a temporary folder.
-
-    Raises
-    ------
-    UserError
-        A streams file that is no Parquet or lacks a column, a row that makes no sense, or no streams in the month.
-    """
-    with tempfile.TemporaryDirectory(prefix="earmark-payout-") as temporary_folder:
+def bounded_database(memory_limit: str = "3GB", threads: int = 2) -> Iterator[Any]:
+    """A DuckDB database that is gone afterwards; what does not fit in ``memory_limit`` goes to a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="earmark-database-") as folder:
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "threads": threads,
-            "temp_directory": temporary_folder,
+            "temp_directory": folder,
             "preserve_insertion_order": False,
         }
         connection = duckdb.connect(config=config)
         try:
-            month_text = _check_columns(connection, streams)
-            with _damage_told():
-                month, first_month = _check_rows(connection, streams, month_text, month)
-                _load(connection, streams, month_text, treatments, policies, month)
-            yield StreamsPayout(connection, month, first_month)
+            yield connection
         finally:
             connection.close()
 
 
 @contextlib.contextmanager
-def _damage_told() -> Iterator[None]:
-    """Pages that are damaged show only when they are read."""
-    try:
-        yield
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"--streams: the files cannot be read to their end ({reason}); write or copy them anew."
-        ) from error
+def open_payout(
+    streams: Sequence[str],
+    treatments: Iterable[pa.RecordBatch],
+    policies: Sequence[PolicyTerms],
+    month: str | None,
+) -> Iterator[StreamsPayout]:
+    """Read the streams of a month and join what is needed of one run's treatments.
+
+    Parameters
+    ----------
+    streams, month
+        See :class:`StreamsPayout`.
+    treatments
+        Rows with at least the columns of :data:`TREATMENT_COLUMNS`.
+    policies
+        Each ``policy_id`` once.
+
+    Raises
+    ------
+    UserError
+        A row of streams that makes no sense, or no streams in the month.
+    """
+    with bounded_database() as connection:
+        payout = StreamsPayout(connection, streams, month)
+        load_treatments(connection, treatments, policies)
+        yield payout
 
 
-def _check_columns(connection: Any, streams: Sequence[str]) -> str:
-    """Give the expression for a row's month as text; files must agree in their columns."""
-    expressions = set()
-    for path in streams:
-        try:
-            described = connection.execute(
-                f"DESCRIBE SELECT * FROM {_READ}",  # noqa: S608 - a constant
-                {"files": _literal([path])},
-            ).fetchall()
-        except duckdb.Error as error:
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"--streams {path}: cannot be read ({reason}); give Parquet files.") from error
-        types = {name: data_type for name, data_type, *_ in described}
-        for column, allowed in _COLUMNS.items():
-            if column not in types:
-                raise UserError(
-                    f"--streams {path}: has no column {column}; it needs {', '.join(_COLUMNS)}, and has "
-                    f"{', '.join(map(repr, list(types)[:20])) or 'none'}."
-                )
-            if types[column] not in allowed:
-                raise UserError(
-                    f"--streams {path}: the column {column} is of type {types[column]}; it must be "
-                    f"{' or '.join(allowed[:2])}."
-                )
-        expressions.add("strftime(month, '%Y-%m')" if types["month"] == "DATE" else "month")
-    if len(expressions) > 1:
-        raise UserError("--streams: month is a date in some files and text in others; give it one type.")
-    return expressions.pop()
+def _load_streams(connection: Any, paths: Sequence[str]) -> None:
+    create_table(connection, "streams", STREAMS)
+    for batch in read_streams(paths):  # one by one: an error in a reader of DuckDB's would come out as DuckDB's own
+        insert(connection, "streams", STREAMS, [batch])
 
 
-def _check_rows(connection: Any, streams: Sequence[str], month_text: str, month: str | None) -> tuple[str, str]:
-    """Refuse rows that would be counted wrongly; give the month and the first of its 12 that has streams."""
-    row = connection.execute(
-        f"""
-        SELECT coalesce(max(month_text), ''),
-            count(*) FILTER (track_id IS NULL OR track_id = ''),
-            count(*) FILTER (streams IS NULL OR streams < 0),
-            any_value(track_id) FILTER (streams IS NULL OR streams < 0),
-            coalesce(sum(streams), 0)::HUGEINT,
-            count(*) FILTER (NOT is_month),
-            any_value(month_text) FILTER (NOT is_month)
-        FROM (
-            SELECT track_id, streams, {month_text} AS month_text,
-                coalesce(regexp_full_match(month_text, $month_pattern), false) AS is_month
-            FROM {_READ}
-        )
-        """,  # noqa: S608 - one of two constants
-        {"files": _literal(streams), "month_pattern": MONTH_PATTERN},
-    ).fetchone()
-    latest, no_track, wrong_streams, track_id, total, wrong_month, some_month = row
-    if no_track:
-        raise UserError(f"--streams: {no_track} rows have no track_id; leave them out, or give them one.")
-    if wrong_streams:
-        raise UserError(
-            f"--streams: {wrong_streams} rows have streams that are negative or null, such as one of track "
-            f"{str(track_id)[:100]!r}; corrections must be added to the month that they correct."
-        )
+def _month_and_first(connection: Any, month: str | None) -> tuple[str, str]:
+    """Give the month, by default the latest, and the first of its 12 that has streams."""
+    latest, total = connection.execute("SELECT max(month), coalesce(sum(streams), 0)::HUGEINT FROM streams").fetchone()
     if total > MOST_STREAMS:
         raise UserError(f"--streams: the rows add up to {total} streams, which is more than there can be.")
-    if wrong_month:
-        raise UserError(
-            f"--streams: {wrong_month} rows have a month such as {str(some_month)[:40]!r}; write it as YYYY-MM, or as "
-            "the date of any of its days."
-        )
-    if not latest:
+    if latest is None:
         raise UserError("--streams: the files hold no rows.")
     month = month or latest
     earliest, rows = connection.execute(
-        f"""
-        SELECT min(month_text), count(*) FILTER (month_text = $month)
-        FROM (SELECT {month_text} AS month_text FROM {_READ})
-        WHERE month_text BETWEEN $first AND $month
-        """,  # noqa: S608
-        {"files": _literal(streams), "month": month, "first": first_of_12(month)},
+        "SELECT min(month), count(*) FILTER (month = $month) FROM streams WHERE month BETWEEN $first AND $month",
+        {"month": month, "first": first_of_12(month)},
     ).fetchone()
     if not rows:
         raise UserError(f"--month {month}: no streams are of that month; the latest is {latest}.")
     return month, earliest
 
 
-def _load(
-    connection: Any, streams: Sequence[str], month_text: str, treatments: Sequence[str],
-    policies: Sequence[PolicyTerms], month: str,
-) -> None:  # fmt: skip
-    connection.execute("CREATE TEMP TABLE policies (policy_id VARCHAR, min_streams_12m BIGINT)")
-    connection.executemany(
-        "INSERT INTO policies VALUES ($1, $2)", [[policy.policy_id, policy.min_streams_12m] for policy in policies]
-    )
-    try:
-        connection.execute(
-            f"""
-            CREATE TEMP TABLE treatments AS
-            SELECT track_id, policy_id, royalty_class, eligible,
-                CAST(round(stream_weight * $full_weight) AS BIGINT) AS weight_units
-            FROM {_READ} WHERE policy_id IN (SELECT policy_id FROM policies)
-            """,  # noqa: S608 - a constant
-            {"files": _literal(treatments), "full_weight": WEIGHT_UNITS},
-        )
-    except duckdb.IOException as error:  # the names of files carry a digest, so this is never another run's content
-        raise UserError(
-            f"--tables: a file of the run cannot be read ({' '.join(str(error).split())[:300]}); another run may have "
-            "taken its place meanwhile, so run the same command again."
-        ) from error
+def _count_month(connection: Any, month: str) -> None:
     # A track's streams in 12 months are those of all its licensors together.
     connection.execute(
-        f"""
+        """
         CREATE TEMP TABLE month_streams AS
         WITH counted AS (
             SELECT track_id, licensor,
-                coalesce(sum(streams) FILTER (month_text = $month), 0)::HUGEINT AS streams,
+                coalesce(sum(streams) FILTER (month = $month), 0)::HUGEINT AS streams,
                 sum(streams)::HUGEINT AS streams_12m,
-                bool_or(month_text = $month) AS in_month
-            FROM (SELECT *, {month_text} AS month_text FROM {_READ})
-            WHERE month_text BETWEEN $first AND $month
+                bool_or(month = $month) AS in_month
+            FROM streams
+            WHERE month BETWEEN $first AND $month
             GROUP BY track_id, licensor
         ), of_track AS (
             SELECT track_id, sum(streams_12m)::HUGEINT AS streams_12m FROM counted GROUP BY track_id
         )
         SELECT counted.track_id, counted.licensor, counted.streams, of_track.streams_12m
         FROM counted JOIN of_track USING (track_id) WHERE counted.in_month
-        """,  # noqa: S608
-        {"files": _literal(streams), "month": month, "first": first_of_12(month)},
+        """,
+        {"month": month, "first": first_of_12(month)},
+    )
+    connection.execute("DROP TABLE streams")
+
+
+def create_treatments(connection: Any) -> None:
+    """Make the tables that :func:`load_treatments` fills, unless they are there."""
+    connection.execute("CREATE TABLE IF NOT EXISTS policies (run VARCHAR, policy_id VARCHAR, min_streams_12m BIGINT)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS treatments (run VARCHAR, track_id VARCHAR, policy_id VARCHAR, "
+        "policy_version VARCHAR, royalty_class VARCHAR, eligible BOOLEAN, weight_units BIGINT)"
     )
 
 
-def _literal(paths: Sequence[str]) -> list[str]:
-    """Paths that DuckDB takes for those very files: it would look for matches of a path with ``[``, ``*`` or ``?``."""
-    return [re.sub(r"([*?[])", r"[\1]", path) for path in paths]
+def load_treatments(
+    connection: Any, batches: Iterable[pa.RecordBatch], policies: Sequence[PolicyTerms], run: str = ""
+) -> None:
+    """Add the treatments of one run under these policies."""
+    for policy in policies:
+        connection.execute("INSERT INTO policies VALUES ($1, $2, $3)", [run, policy.policy_id, policy.min_streams_12m])
+    for batch in batches:
+        connection.register("incoming", batch)
+        connection.execute(
+            """
+            INSERT INTO treatments
+            SELECT $run, track_id, policy_id, policy_version, royalty_class, eligible,
+                CAST(round(stream_weight * $full_weight) AS BIGINT)
+            FROM incoming WHERE policy_id IN (SELECT policy_id FROM policies WHERE run = $run)
+            """,
+            {"full_weight": WEIGHT_UNITS, "run": run},
+        )
+        connection.unregister("incoming")
 
 
 def first_of_12(month: str) -> str:

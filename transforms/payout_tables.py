@@ -16,12 +16,13 @@ from transforms.payout_streams import PolicyTerms, StreamsPayout
 
 _CENT_DIGITS: Final = 2
 _SHARE_DIGITS: Final = len(str(SHARE_UNITS)) - 1
-_MONEY: Final = pa.decimal128(18, _CENT_DIGITS)
-_SHARE: Final = pa.decimal128(10, _SHARE_DIGITS)
-_WEIGHTED: Final = pa.decimal128(38, 9)
+MONEY: Final = pa.decimal128(18, _CENT_DIGITS)
+SHARE: Final = pa.decimal128(10, _SHARE_DIGITS)
+WEIGHTED: Final = pa.decimal128(38, 9)
 
 
-def _schema(*columns: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
+def table_schema(*columns: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
+    """A schema of columns given as name, type, nullable and description."""
     return pa.schema(
         [
             pa.field(name, data_type, nullable=nullable, metadata={"description": description})
@@ -35,7 +36,7 @@ _PREVIEW_COLUMNS: Final = (
     ("run_id", pa.string(), False, "The run whose treatments were applied."),
 )
 
-PAYOUT_SPLIT: Final = _schema(
+PAYOUT_SPLIT: Final = table_schema(
     ("policy_id", pa.string(), False, "The policy."),
     ("policy_version", pa.string(), False, "Its version."),
     ("licensor", pa.string(), True, "From the streams."),
@@ -49,30 +50,30 @@ PAYOUT_SPLIT: Final = _schema(
     ("streams", pa.int64(), False, "All streams of the month."),
     ("ineligible_streams", pa.int64(), False, "Those of tracks that the policy does not pay."),
     ("below_minimum_streams", pa.int64(), False, "Those of tracks with too few streams in 12 months."),
-    ("weighted_streams", _WEIGHTED, False, "What the others count, in music streams."),
-    ("share", _SHARE, False, "Part of the pool, 0 to 1; a policy's shares add up to 1, or all are 0."),
+    ("weighted_streams", WEIGHTED, False, "What the others count, in music streams."),
+    ("share", SHARE, False, "Part of the pool, 0 to 1; a policy's shares add up to 1, or all are 0."),
     (
         "amount",
-        _MONEY,
+        MONEY,
         True,
         "Part of the pool in its currency; a policy's amounts add up to the pool. Null without one.",
     ),
     *_PREVIEW_COLUMNS,
 )
 
-PAYOUT_DIFFERENCE: Final = _schema(
+PAYOUT_DIFFERENCE: Final = table_schema(
     ("base_policy_id", pa.string(), False, "The first `--policy`."),
     ("policy_id", pa.string(), False, "The policy that it is compared with."),
     ("licensor", pa.string(), True, "From the streams."),
     ("royalty_class", pa.string(), False, "As in `payout_split`."),
-    ("base_share", _SHARE, False, "Part of the pool under the first policy."),
-    ("share", _SHARE, False, "Part of the pool under the other one."),
-    ("share_difference", _SHARE, False, "`share` less `base_share`; they add up to 0 where streams earn under both."),
-    ("amount_difference", _MONEY, True, "The same in the pool's currency; null without a pool."),
+    ("base_share", SHARE, False, "Part of the pool under the first policy."),
+    ("share", SHARE, False, "Part of the pool under the other one."),
+    ("share_difference", SHARE, False, "`share` less `base_share`; they add up to 0 where streams earn under both."),
+    ("amount_difference", MONEY, True, "The same in the pool's currency; null without a pool."),
     *_PREVIEW_COLUMNS,
 )
 
-UNLABELLED_TRACKS: Final = _schema(
+UNLABELLED_TRACKS: Final = table_schema(
     ("track_id", pa.string(), False, "A track that has streams in the month and no label in the run."),
     ("licensor", pa.string(), True, "From the streams."),
     ("streams", pa.int64(), False, "In the month."),

@@ -21,11 +21,13 @@ from typing import Any, TextIO
 
 import apache_beam as beam
 
+from transforms.records import RowTally
+
 _WRITE_EVERY_S = 0.3
 
 
 class CountProgress(beam.DoFn):
-    """Pass elements through and count them for :class:`ProgressDisplay`.
+    """Pass elements through and count them for :class:`ProgressDisplay`; a tally counts as all its rows.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ class CountProgress(beam.DoFn):
     def process(self, element: Any) -> Iterator[Any]:
         """Pass one element through."""
         yield element
-        self._count += 1
+        self._count += element.rows if isinstance(element, RowTally) else 1
         if time.monotonic() - self._written_at_s > _WRITE_EVERY_S:
             self._write()
 

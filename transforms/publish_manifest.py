@@ -18,6 +18,8 @@ from transforms.run_summary import RunSummary
 from transforms.table_schemas import TABLES
 
 MANIFEST_VERSION: Final = 1
+#: The parts of the main job's config that a label depends on; workers, time-outs and gates are no part of it.
+ROW_SETTINGS: Final = ("coverage", "audio", "decision")
 _PACKAGES: Final = ("apache-beam", "tensorflow", "av", "soundfile", "numpy", "pyarrow")
 
 
@@ -29,6 +31,8 @@ def build_manifest(
     config: Mapping[str, Any],
     catalog: Mapping[str, Any],
     policies: Sequence[Mapping[str, Any]] = (),
+    labelling: Mapping[str, Any] | None = None,
+    previous: Mapping[str, Any] | None = None,
     software: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Compose the manifest of a run, JSON-ready.
@@ -41,6 +45,10 @@ def build_manifest(
         From :func:`transforms.gates.read_gates`.
     model, config, catalog, policies
         What the caller says of them; JSON-ready, without times of day or paths that change from run to run.
+    labelling
+        What the labels depend on beside audio and catalog: while it is the same a later run may carry them forward.
+    previous
+        The run that labels were carried forward from; null without one.
     software
         Versions by package; by default those of the installed packages that a row can depend on.
     """
@@ -53,6 +61,8 @@ def build_manifest(
         "config_sha256": config_digest(config),
         "config": dict(config),
         "catalog": dict(catalog),
+        "labelling": dict(labelling) if labelling is not None else None,
+        "previous": dict(previous) if previous is not None else None,
         "policies": [dict(policy) for policy in policies],
         "files": [
             {

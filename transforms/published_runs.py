@@ -1,4 +1,4 @@
-"""Which runs of an output folder on a local disk are current, with their files, checked against their manifests."""
+"""Which runs of an output folder are current, with their files, checked against their manifests."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import dataclasses
 import datetime
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 from models.errors import UserError
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
-from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS
+from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.table_schemas import TABLES
 
 _BLOCK_BYTES: Final = 2**20
@@ -20,18 +20,31 @@ _BLOCK_BYTES: Final = 2**20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One Parquet file as its run's manifest describes it; ``path`` is where it is now."""
+    """One Parquet file as its run's manifest describes it; ``uri`` is where it is now, a local path or ``gs://…``."""
 
     table: str
-    path: Path
+    uri: str
     rows: int
     bytes: int
     sha256: str
 
+    @property
+    def path(self) -> Path:
+        """Where it is on a local disk."""
+        return Path(self.uri)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublishedRun:
-    """A run whose tables are current; the files are in the order of the manifest."""
+    """A run whose tables are current.
+
+    Attributes
+    ----------
+    files
+        In the order of the manifest.
+    manifest
+        All of its ``manifest.json``.
+    """
 
     run_id: str
     run_date: datetime.date
@@ -39,10 +52,15 @@ class PublishedRun:
     taxonomy_version: str
     config_sha256: str
     files: tuple[PublishedFile, ...]
+    manifest: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def rows(self, table: str) -> int:
         """Number of rows that the run published to ``table``."""
-        return sum(file.rows for file in self.files if file.table == table)
+        return sum(file.rows for file in self.files_of(table))
+
+    def files_of(self, table: str) -> list[PublishedFile]:
+        """The files of one table."""
+        return [file for file in self.files if file.table == table]
 
 
 def read_published_runs(tables: str) -> list[PublishedRun]:
@@ -59,50 +77,126 @@ def read_published_runs(tables: str) -> list[PublishedRun]:
         The folder is missing, remote or none of Earmark's; a partition is half published, or holds what its run did
         not write.
     """
+    given = f"--tables {tables}"
+    storage = _storage(tables, given, remote=False)
     root = Path(tables)
-    if "://" in tables:
-        raise UserError(f"--tables {tables}: must be on a local disk; copy the folder here and give the copy.")
-    if not root.is_dir():
-        what = "is no folder" if root.exists() else "is not there"
-        raise UserError(f"--tables {tables}: {what}; give the --output folder of categorize_tracks.")
-    papers = sorted((root / "runs").glob(f"*/{MANIFEST}"))
-    if not papers:
-        raise UserError(
-            f"--tables {tables}: holds no published run (runs/*/{MANIFEST}); give the --output folder of "
-            "categorize_tracks."
-        )
     runs: dict[datetime.date, PublishedRun] = {}
-    for path in papers:
-        folder = path.parent
-        if not (folder / SUCCESS).is_file() or (folder / REPLACED_BY).exists():
+    for path in sorted((root / "runs").glob(f"*/{MANIFEST}")):
+        if not _is_current(storage, path.parent.name):
             continue
-        run = _read_run(root, path, tables)
+        run = _read_run(storage, path.parent.name, given)
         if other := runs.get(run.run_date):
             raise UserError(
-                f"--tables {tables}: two runs, {other.run_id} and {run.run_id}, claim run_date {run.run_date}; "
+                f"{given}: two runs, {other.run_id} and {run.run_id}, claim run_date {run.run_date}; "
                 "run categorize_tracks for that date again."
             )
         runs[run.run_date] = run
-    _refuse_other_partitions(root, tables, runs)
+    _refuse_other_partitions(root, given, runs)
     if not runs:
-        raise UserError(
-            f"--tables {tables}: holds no published run; wait until categorize_tracks has ended, with status 0."
-        )
+        raise _no_run(given)
     return [runs[date] for date in sorted(runs)]
 
 
-def _read_run(root: Path, path: Path, tables: str) -> PublishedRun:
+def read_published_run(
+    tables: str, run_date: datetime.date | None = None, *, flag: str = "--tables", remote: bool = False
+) -> PublishedRun:
+    """Read the current run of one date, whatever happens to other dates meanwhile.
+
+    Parameters
+    ----------
+    tables
+        The output folder of a run.
+    run_date
+        Null for the latest date that has a current run.
+    flag
+        What gave ``tables``, for messages.
+    remote
+        Whether it may be on an object store.
+
+    Raises
+    ------
+    UserError
+        The folder is missing or none of Earmark's; it has no current run of the date, or one whose files are not as
+        they were published.
+    """
+    given = f"{flag} {tables}"
+    storage = _storage(tables, given, remote)
+    folders = storage.list_successes("track_labels")
+    wanted = folders if run_date is None else [folder for folder in folders if folder == f"run_date={run_date}"]
+    run_id = _first_current(storage, reversed(wanted))
+    if run_id is None:
+        raise _no_run(given, run_date, [folder.removeprefix("run_date=") for folder in folders])
+    return _read_run(storage, run_id, given)
+
+
+def read_previous_run(tables: str, before: datetime.date) -> PublishedRun | None:
+    """Read the current run of the latest date earlier than ``before``; null when there is none.
+
+    Raises
+    ------
+    UserError
+        Its files are not as they were published.
+    """
+    storage = storage_for(tables)
+    folders = storage.list_successes("track_labels")
+    # Dates in ISO 8601 sort as text.
+    run_id = _first_current(storage, reversed([folder for folder in folders if folder < f"run_date={before}"]))
+    return _read_run(storage, run_id, tables) if run_id is not None else None
+
+
+def _storage(tables: str, given: str, remote: bool) -> Storage:
+    """The storage of an output folder that is there."""
+    if "://" in tables:
+        if not remote:
+            raise UserError(f"{given}: must be on a local disk; copy the folder here and give the copy.")
+        return storage_for(tables)
+    root = Path(tables)
+    if not root.is_dir():
+        what = "is no folder" if root.exists() else "is not there"
+        raise UserError(f"{given}: {what}; give the --output folder of categorize_tracks.")
+    return storage_for(tables)
+
+
+def _first_current(storage: Storage, folders: Iterable[str]) -> str | None:
+    """The first run that is current among those of partitions (``run_date=…``)."""
+    for folder in folders:
+        run_id = run_id_of(storage, f"track_labels/{folder}")
+        if run_id is not None and _is_current(storage, run_id):
+            return run_id
+    return None
+
+
+def _no_run(given: str, run_date: datetime.date | None = None, dates: Sequence[str] = ()) -> UserError:
+    what = "no published run" if run_date is None else f"no published run of {run_date}"
+    there = f"; there are {', '.join(dates[-5:])}" if dates else ""
+    return UserError(
+        f"{given}: holds {what}{there}; give the --output folder of a categorize_tracks that has ended, with status 0."
+    )
+
+
+def _is_current(storage: Storage, run_id: str) -> bool:
+    """Whether the run has published all its tables, and no other has begun to replace them."""
+    papers = f"runs/{run_id}"
+    return storage.read(f"{papers}/{SUCCESS}") is not None and storage.read(f"{papers}/{REPLACED_BY}") is None
+
+
+def _read_run(storage: Storage, run_id: str, given: str) -> PublishedRun:
+    place = f"runs/{run_id}/{MANIFEST}"
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(storage.read(place) or b"")
         version = manifest["manifest_version"]
         if version != MANIFEST_VERSION:
             raise UserError(
-                f"--tables {tables}: {path.relative_to(root)} has the version {version}, and this Earmark reads "
+                f"{given}: {place} has the version {version}, and this Earmark reads "
                 f"{MANIFEST_VERSION}; install the Earmark that wrote it."
             )
         check_date(manifest["run_date"])
         date = datetime.date.fromisoformat(manifest["run_date"])
-        files = tuple(_read_file(root, entry, date) for entry in manifest["files"] if entry["table"] in TABLES)
+        files = tuple(
+            read_file(storage, entry, f"{entry['table']}/run_date={date}")
+            for entry in manifest["files"]
+            if entry["table"] in TABLES
+        )
         run = PublishedRun(
             run_id=str(manifest["run_id"]),
             run_date=date,
@@ -110,30 +204,41 @@ def _read_run(root: Path, path: Path, tables: str) -> PublishedRun:
             taxonomy_version=str(manifest["taxonomy_version"]),
             config_sha256=str(manifest["config_sha256"]),
             files=files,
+            manifest=manifest,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"--tables {tables}: {path.relative_to(root)} is no manifest of Earmark's "
+            f"{given}: {place} is no manifest of Earmark's "
             f"({type(error).__name__}: {error}); give the --output folder of categorize_tracks."
         ) from error
-    for file in run.files:
-        found = file.path.stat().st_size if file.path.is_file() else None
-        if found != file.bytes:
-            state = "is not there" if found is None else f"has {found} bytes in the place of {file.bytes}"
-            raise _half_written(tables, run, f"{file.path.relative_to(root)} {state}")
+    check_sizes(storage, run, given)
     return run
 
 
-def _read_file(root: Path, entry: dict[str, Any], date: datetime.date) -> PublishedFile:
-    table, path = entry["table"], entry["path"]
-    folder, _, name = path.rpartition("/")
+def read_file(storage: Storage, entry: Mapping[str, Any], expected_folder: str) -> PublishedFile:
+    """A file as a manifest or summary describes it; raises ``ValueError`` when it is not in its folder."""
+    folder, _, name = entry["path"].rpartition("/")
     # A manifest is a file that anybody may have written: it must not lead out of its own partition.
-    if folder != f"{table}/run_date={date}" or not name.endswith(".parquet"):
-        raise ValueError(f"the file {path!r} is outside its partition")
-    return PublishedFile(table, root / folder / name, int(entry["rows"]), int(entry["bytes"]), str(entry["sha256"]))
+    if folder != expected_folder or not name.endswith(".parquet"):
+        raise ValueError(f"the file {entry['path']!r} is outside its partition")
+    uri = storage.full_path(f"{folder}/{name}")
+    return PublishedFile(entry["table"], uri, int(entry["rows"]), int(entry["bytes"]), str(entry["sha256"]))
 
 
-def _refuse_other_partitions(root: Path, tables: str, runs: dict[datetime.date, PublishedRun]) -> None:
+def check_sizes(storage: Storage, run: PublishedRun, given: str) -> None:
+    """Raise :class:`UserError` unless each file of a run is there in its size."""
+    root = storage.full_path("-")[:-1]
+    places = [file.uri.removeprefix(root) for file in run.files]
+    folders = {place.rpartition("/")[0] for place in places}
+    sizes = {f"{folder}/{name}": size for folder in folders for name, size in storage.list_files(folder).items()}
+    for file, place in zip(run.files, places, strict=True):
+        found = sizes.get(place)
+        if found != file.bytes:
+            state = "is not there" if found is None else f"has {found} bytes in the place of {file.bytes}"
+            raise _half_written(given, run, f"{place} {state}")
+
+
+def _refuse_other_partitions(root: Path, given: str, runs: dict[datetime.date, PublishedRun]) -> None:
     """Refuse partitions that no current run claims, and Parquet files that their run did not write."""
     of_date = {f"run_date={date}": run for date, run in runs.items()}
     for table in TABLES:
@@ -142,23 +247,23 @@ def _refuse_other_partitions(root: Path, tables: str, runs: dict[datetime.date, 
             present = sorted(folder.glob("*.parquet"))
             if run is None and present:
                 raise UserError(
-                    f"--tables {tables}: {table}/{folder.name} belongs to no published run: one is at work or was "
+                    f"{given}: {table}/{folder.name} belongs to no published run: one is at work or was "
                     "killed; try again later, or run categorize_tracks for that date again."
                 )
             listed = {file.path for file in run.files} if run else set()
             for path in present:
                 if run is not None and path not in listed:
-                    raise _half_written(tables, run, f"{path.relative_to(root)} is not of this run")
+                    raise _half_written(given, run, f"{path.relative_to(root)} is not of this run")
 
 
-def _half_written(tables: str, run: PublishedRun, what: str) -> UserError:
+def _half_written(given: str, run: PublishedRun, what: str) -> UserError:
     return UserError(
-        f"--tables {tables}: the partition of run {run.run_id} is not as it was published: {what}; try again when "
+        f"{given}: the partition of run {run.run_id} is not as it was published: {what}; try again when "
         "no run is at work, or run categorize_tracks for that date again."
     )
 
 
-def open_checked(file: PublishedFile, tables: str, run: PublishedRun) -> IO[bytes]:
+def open_checked(file: PublishedFile, tables: str, run: PublishedRun, *, flag: str = "--tables") -> IO[bytes]:
     """Open a file whose content is what the manifest says; what is read from the handle cannot change under it.
 
     Raises
@@ -166,18 +271,35 @@ def open_checked(file: PublishedFile, tables: str, run: PublishedRun) -> IO[byte
     UserError
         It has gone or is another one.
     """
+    given, name = f"{flag} {tables}", file.uri.rpartition("/")[2]
     try:
-        handle = file.path.open("rb")
+        handle = open_stored(file.uri)
     except OSError as error:
-        raise _half_written(tables, run, f"{file.path.name} of {file.table}: {error.strerror}") from error
+        raise _half_written(given, run, f"{name} of {file.table}: {error.strerror or error}") from error
     digest = hashlib.sha256()
     for block in _blocks(handle):
         digest.update(block)
     if digest.hexdigest() != file.sha256:
         handle.close()
-        raise _half_written(tables, run, f"the content of {file.table}/…/{file.path.name} has changed")
+        raise _half_written(given, run, f"the content of {file.table}/…/{name} has changed")
     handle.seek(0)
     return handle
+
+
+def open_stored(uri: str) -> IO[bytes]:
+    """Open a file on a local disk or an object store, for reading anywhere in it.
+
+    Raises
+    ------
+    OSError
+        It is not there.
+    """
+    if "://" not in uri:
+        return Path(uri).open("rb")
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED)  # type: ignore[no-any-return]
 
 
 def _blocks(handle: IO[bytes]) -> Iterator[bytes]:

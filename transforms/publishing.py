@@ -27,9 +27,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from models.errors import UserError
 from transforms.publish_local import LocalStorage
 from transforms.publish_manifest import check_date
-from transforms.run_summary import RunSummary, StagedFile, to_text
+from transforms.run_summary import SUMMARY_NAME, RunSummary, StagedFile, to_text
 from transforms.table_schemas import TABLES
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Publication:
         self._run_id = run_id
         # A name of its own per attempt, so that a worker that outlives its killed run cannot write among our files.
         self._attempt = f"{run_id}.{uuid.uuid4().hex[:8]}"
+        self._token = self._attempt
         self._on_step = on_step if on_step is not None else lambda step: None
 
     def __enter__(self) -> Publication:
@@ -141,11 +143,11 @@ class Publication:
         AnotherRunError
             Another run has it. (On an object store nothing locks: the earlier run finds out when it publishes.)
         """
-        self._storage.lock(self._run_date, self._attempt)
+        self._storage.lock(self._run_date, self._token)
 
     def release(self) -> None:
         """Free the lock."""
-        self._storage.unlock(self._run_date, self._attempt)
+        self._storage.unlock(self._run_date, self._token)
 
     @property
     def staging_dir(self) -> str:
@@ -193,6 +195,29 @@ class Publication:
         self._step("prepared")
         return self.staging_dir
 
+    def adopt(self, staging_dir: str) -> str:
+        """Take over what an earlier attempt of this run staged, in place of :meth:`prepare`; gives its folder.
+
+        Raises
+        ------
+        UserError
+            It is no staging folder of this run, or its pipeline has not come to its end.
+        """
+        attempt = staging_dir.rstrip("/").rpartition("/")[2]
+        folder = self._storage.full_path(f"{self._date_folder}/{attempt}")
+        if staging_dir.rstrip("/") != folder or not re.fullmatch(rf"{re.escape(self._run_id)}\.[0-9a-f]{{8}}", attempt):
+            raise UserError(
+                f"--staged {staging_dir}: is no staging folder of the run {self._run_id}; give the folder that the "
+                "job's command named, with the flags of that command, its --run_date and the same catalog."
+            )
+        if self._storage.read(f"{self._date_folder}/{attempt}/{SUMMARY_NAME}") is None:
+            raise UserError(
+                f"--staged {staging_dir}: holds no {SUMMARY_NAME}, so its job is not done, or a later run for the date "
+                "has cleared it; wait for the job, or label anew without --staged."
+            )
+        self._attempt = attempt
+        return self.staging_dir
+
     def publish(
         self, files: Sequence[StagedFile], manifest: Mapping[str, Any], papers: Mapping[str, bytes] | None = None
     ) -> None:
@@ -220,7 +245,7 @@ class Publication:
         self._step("verified")
         plan = self._stage_papers(files, {**(papers or {}), MANIFEST: to_text(manifest).encode("utf-8")})
         self._step("papers staged")
-        self._storage.check_lock(self._run_date, self._attempt)
+        self._storage.check_lock(self._run_date, self._token)
         with _uninterrupted():
             self._storage.write(self._plan_path, to_text(dataclasses.asdict(plan)).encode("utf-8"))
             self._step("planned")
@@ -232,6 +257,19 @@ class Publication:
             time.sleep(self._storage.grace_s)
         self._storage.delete_folder(self._date_folder)
         self._step("cleared")
+
+    def leave(self, manifest: Mapping[str, Any], papers: Mapping[str, bytes]) -> bool:
+        """Write manifest and papers beside the staged tables of a run that is not published, for whoever looks why.
+
+        False when they cannot be written, which changes nothing about the run.
+        """
+        try:
+            for name, data in {**papers, MANIFEST: to_text(manifest).encode("utf-8")}.items():
+                self._storage.write(f"{self._attempt_folder}/{name}", data)
+        except OSError as error:
+            _LOG.warning("The papers of the refused run cannot be written: %s", error)
+            return False
+        return True
 
     def _step(self, name: str) -> None:
         self._on_step(name)
@@ -317,7 +355,7 @@ class Publication:
 
     def _runs_in_place(self) -> list[str]:
         """List the runs whose files the partition holds now; two when one was killed between tables."""
-        found = (_run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
+        found = (run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
         return sorted({run_id for run_id in found if run_id is not None})
 
 
@@ -342,7 +380,7 @@ def published_summary(output: str, before: str) -> RunSummary | None:
             date = datetime.date.fromisoformat(folder.removeprefix("run_date="))
             if date >= datetime.date.fromisoformat(before):
                 continue
-            run_id = _run_id_of(storage, f"track_labels/{folder}")
+            run_id = run_id_of(storage, f"track_labels/{folder}")
             manifest = storage.read(f"runs/{run_id}/{MANIFEST}")
             if run_id is not None and manifest is not None:
                 return RunSummary.from_json(json.loads(manifest)["summary"])
@@ -350,7 +388,7 @@ def published_summary(output: str, before: str) -> RunSummary | None:
     return None
 
 
-def _run_id_of(storage: Storage, folder: str) -> str | None:
+def run_id_of(storage: Storage, folder: str) -> str | None:
     """Read which run a table's folder is of, from its ``_SUCCESS``; null when that is missing or not ours."""
     found = storage.read(f"{folder}/{SUCCESS}")
     try:

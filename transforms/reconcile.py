@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.records import NO_ROWS, RowTally
-from transforms.run_summary import LINEAGE_COLUMNS, SUMMARY_NAME, LabelCount, RunSummary, StagedFile, to_text
+from transforms.carried_rows import CarriedRows, Cells, add_to_cell, cells_of, merge_cells
+from transforms.records import NO_ROWS, RowTally, TallySum
+from transforms.run_summary import SUMMARY_NAME, LabelCount, RunSummary, StagedFile, to_text
 from transforms.table_schemas import TABLES
-from transforms.write_tables import write_whole_file
+from transforms.whole_files import write_whole_file
 
 _TALLIES: Final = ("read", "labelled", "dead")
 _FILES: Final = "files"
-_LABEL_COLUMNS: Final = ("category", "functional_type", "decision", "label_source")
-
-#: Rows and digest per kind of cell; lists, because they are added to in place.
-_Cells: TypeAlias = dict[tuple[str | None, ...], list[int]]
 
 
 class Reconcile(beam.PTransform):
     """Count everything and write ``<staging_dir>/run_summary.json``; gives the one :class:`RunSummary`.
 
     Takes a dict of PCollections: ``read``, ``labelled`` and ``dead`` with a :class:`RowTally` for each catalog row
-    read, each label and each dead letter; under each table's name its rows, as they go to ``WriteTable``; and
+    read, each label and each dead letter, or a :class:`TallySum` for many; under each table's name its rows, as they
+    go to ``WriteTable``; and
     ``files`` with every :class:`StagedFile`. Each of them may be empty.
 
     Parameters
@@ -100,8 +98,9 @@ class _SumTallies(beam.CombineFn):
     def create_accumulator(self) -> tuple[RowTally, int]:
         return NO_ROWS, 0
 
-    def add_input(self, accumulator: tuple[RowTally, int], element: RowTally) -> tuple[RowTally, int]:
-        return accumulator[0] + element, accumulator[1] + 1
+    def add_input(self, accumulator: tuple[RowTally, int], element: RowTally | TallySum) -> tuple[RowTally, int]:
+        added = element if isinstance(element, TallySum) else TallySum(element, 1)
+        return accumulator[0] + added.tally, accumulator[1] + added.elements
 
     def merge_accumulators(self, accumulators: Iterable[tuple[RowTally, int]]) -> tuple[RowTally, int]:
         total, elements = NO_ROWS, 0
@@ -119,45 +118,30 @@ class _CountRows(beam.CombineFn):
     def __init__(self, table: str) -> None:
         self._table = table
 
-    def _cells_of(self, row: Mapping[str, Any]) -> Iterator[tuple[str | None, ...]]:
-        yield ("rows",)
-        yield ("lineage", *(str(row[column]) for column in LINEAGE_COLUMNS))
-        if self._table == "track_labels":
-            yield ("label", *(row[column] for column in _LABEL_COLUMNS))
-        elif self._table == "dead_letters":
-            yield "error_type", str(row["error_type"])
-        elif self._table == "royalty_treatments":
-            yield "policy", f"{row['policy_id']} {row['policy_version']}"
-
-    def create_accumulator(self) -> _Cells:
+    def create_accumulator(self) -> Cells:
         return {}
 
-    def add_input(self, accumulator: _Cells, row: Mapping[str, Any]) -> _Cells:
+    def add_input(self, accumulator: Cells, row: Mapping[str, Any] | CarriedRows) -> Cells:
+        if isinstance(row, CarriedRows):
+            return self.merge_accumulators([accumulator, row.cells])
         tally = RowTally.of_place(row["track_id"] or "")
-        for cell in self._cells_of(row):
-            _add(accumulator, cell, tally)
+        for cell in cells_of(self._table, row):
+            add_to_cell(accumulator, cell, tally)
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[_Cells]) -> _Cells:
-        merged: _Cells = {}
+    def merge_accumulators(self, accumulators: Iterable[Cells]) -> Cells:
+        merged: Cells = {}
         for accumulator in accumulators:
-            for cell, (rows, digest) in accumulator.items():
-                _add(merged, cell, RowTally(rows, digest))
+            merge_cells(merged, accumulator)
         return merged
 
-    def extract_output(self, accumulator: _Cells) -> _Cells:
+    def extract_output(self, accumulator: Cells) -> Cells:
         return accumulator
-
-
-def _add(cells: _Cells, cell: tuple[str | None, ...], tally: RowTally) -> None:
-    rows, digest = cells.get(cell, (0, 0))
-    total = RowTally(rows, digest) + tally
-    cells[cell] = [total.rows, total.digest]
 
 
 def _summarize(parts: list[tuple[str, Any]], run_id: str, run_date: str, policies: Sequence[str]) -> RunSummary:
     found = dict(parts)
-    cells: dict[str, _Cells] = {table: found[table] for table in TABLES}
+    cells: dict[str, Cells] = {table: found[table] for table in TABLES}
     lineages: dict[str, int] = {}
     for table_cells in cells.values():
         for cell, (rows, _) in table_cells.items():
@@ -187,6 +171,6 @@ def _summarize(parts: list[tuple[str, Any]], run_id: str, run_date: str, policie
     )
 
 
-def _cells_named(cells: _Cells, name: str) -> list[tuple[tuple[str | None, ...], list[int]]]:
+def _cells_named(cells: Cells, name: str) -> list[tuple[tuple[str | None, ...], list[int]]]:
     chosen = [(cell, tally) for cell, tally in cells.items() if cell[0] == name]
     return sorted(chosen, key=lambda item: [(value is not None, value or "") for value in item[0]])

@@ -58,6 +58,11 @@ ERROR_MEANINGS: Final = {
 _DIGEST_MODULUS = 1 << 64
 
 
+def key_hash(key: str) -> int:
+    """64-bit hash of a text, the same on every machine: which file a track's rows go to, and what tallies sum."""
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowTally:
     """How many catalog rows an element stands for, and which: it is carried along and summed at both ends of the run.
@@ -77,14 +82,21 @@ class RowTally:
     @classmethod
     def of_place(cls, place: str) -> RowTally:
         """Tally of the one row that stands at ``place`` (such as ``catalog.jsonl:12``)."""
-        hashed = hashlib.blake2b(place.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        return cls(1, int.from_bytes(hashed, "big"))
+        return cls(1, key_hash(place))
 
     def __add__(self, other: RowTally) -> RowTally:
         return RowTally(self.rows + other.rows, (self.digest + other.digest) % _DIGEST_MODULUS)
 
 
 NO_ROWS = RowTally(0, 0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TallySum:
+    """The sum of the tallies of ``elements`` labels or dead letters."""
+
+    tally: RowTally
+    elements: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

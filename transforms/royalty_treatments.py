@@ -19,9 +19,9 @@ _Counts: TypeAlias = tuple[int, ...]
 
 _BRANCHES: Final = ("of_category", "on_release", "alone")
 #: The track's id, then the fields of :class:`RoyaltyFacts`.
-_TRACK_COLUMNS: Final = ("track_id", *(field.name for field in dataclasses.fields(RoyaltyFacts)))
+TRACK_COLUMNS: Final = ("track_id", *(field.name for field in dataclasses.fields(RoyaltyFacts)))
 _FIELD_OF_CATEGORY: Final = {field.name: index for index, field in enumerate(dataclasses.fields(ReleaseContext))}
-_COUNTS_OF_NONE: Final = dataclasses.astuple(NO_RELEASE)
+COUNTS_OF_NONE: Final = dataclasses.astuple(NO_RELEASE)
 
 
 class RoyaltyTreatments(beam.PTransform):
@@ -57,12 +57,12 @@ class RoyaltyTreatments(beam.PTransform):
         return (
             (parts["alone"], surrounded)
             | "AllTracks" >> beam.Flatten()
-            | "Treat" >> beam.ParDo(_Treat(self._policies, self._lineage))
+            | "Treat" >> beam.ParDo(Treat(self._policies, self._lineage))
         )
 
 
 def _by_release(label: Mapping[str, Any]) -> Iterator[beam.pvalue.TaggedOutput]:
-    track = tuple(label[column] for column in _TRACK_COLUMNS)
+    track = tuple(label[column] for column in TRACK_COLUMNS)
     release_id, category = label["release_id"], label["category"]
     if release_id:
         yield beam.pvalue.TaggedOutput("of_category", (release_id, category))
@@ -70,7 +70,7 @@ def _by_release(label: Mapping[str, Any]) -> Iterator[beam.pvalue.TaggedOutput]:
         yield beam.pvalue.TaggedOutput("on_release", (release_id, track))
     else:
         # Without an id nothing is known of the release; music and speech do not depend on it.
-        yield beam.pvalue.TaggedOutput("alone", (track, _COUNTS_OF_NONE))
+        yield beam.pvalue.TaggedOutput("alone", (track, COUNTS_OF_NONE))
 
 
 def _with_others(release_id: str, joined: Mapping[str, Iterable[Any]]) -> Iterator[tuple[_Track, _Counts]]:
@@ -78,15 +78,20 @@ def _with_others(release_id: str, joined: Mapping[str, Iterable[Any]]) -> Iterat
     for track in joined["tracks"]:
         if others is None:
             (counts,) = joined["release"]
-            others = dataclasses.astuple(ReleaseContext(*counts).without(FUNCTIONAL))
+            others = others_of(counts)
         yield track, others
+
+
+def others_of(counts: Sequence[int]) -> _Counts:
+    """What surrounds a functional track: the tracks per category of its release, less the track itself."""
+    return dataclasses.astuple(ReleaseContext(*counts).without(FUNCTIONAL))
 
 
 class _CountCategories(beam.CombineFn):
     """Tracks per category, in the order of the fields of :class:`ReleaseContext`."""
 
     def create_accumulator(self) -> list[int]:
-        return [0] * len(_COUNTS_OF_NONE)
+        return [0] * len(COUNTS_OF_NONE)
 
     def add_input(self, accumulator: list[int], category: str) -> list[int]:
         accumulator[_FIELD_OF_CATEGORY[category]] += 1
@@ -99,7 +104,9 @@ class _CountCategories(beam.CombineFn):
         return tuple(accumulator)
 
 
-class _Treat(beam.DoFn):
+class Treat(beam.DoFn):
+    """Rows of ``royalty_treatments`` for a track (:data:`TRACK_COLUMNS`) and the counts of its release's others."""
+
     def __init__(self, policies: tuple[RoyaltyPolicy, ...], lineage: dict[str, Any]) -> None:
         super().__init__()
         self._policies = policies
@@ -110,6 +117,7 @@ class _Treat(beam.DoFn):
         }
 
     def process(self, element: tuple[_Track, _Counts]) -> Iterator[dict[str, Any]]:
+        """Treat one track under every policy."""
         (track_id, *columns), counts = element
         facts, others = RoyaltyFacts(*columns), ReleaseContext(*counts)
         for policy in self._policies:

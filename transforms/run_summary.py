@@ -176,7 +176,7 @@ class RunSummary:
                     f"Table {table}: {self.table_rows(table)} rows were counted, but its files hold {in_files[table]}."
                 )
         labels = self.tables.get("track_labels", NO_ROWS)
-        ends = {"track_embeddings": self.tables.get("track_embeddings", NO_ROWS)}
+        ends = {table: self.tables.get(table, NO_ROWS) for table in ("track_embeddings", "audio_versions")}
         ends.update((f"royalty_treatments under policy {policy}", tally) for policy, tally in self.policies.items())
         for what, tally in sorted(ends.items()):
             if tally.rows != labels.rows:

@@ -24,7 +24,7 @@ STREAMS: Final = pa.schema(
 )
 #: Of all rows together, so that every sum fits a 64-bit column.
 MOST_STREAMS: Final = 10**18
-_MONTH: Final = r"^\d{4}-(0[1-9]|1[0-2])$"
+MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
 
 
 def find_stream_files(pattern: str) -> list[str]:
@@ -35,6 +35,8 @@ def find_stream_files(pattern: str) -> list[str]:
     UserError
         No file matches, or one is no Parquet, lacks a column or has it in another type.
     """
+    if "://" in pattern:
+        raise UserError(f"--streams {pattern}: must be on a local disk; copy the files here and give the copies.")
     # A path that is there is itself, whatever brackets stand in it.
     found = [pattern] if os.path.exists(pattern) else glob.glob(pattern, recursive=True)  # noqa: PTH110, PTH207 - as given
     paths = sorted(path for path in found if not os.path.isdir(path))  # noqa: PTH112
@@ -105,13 +107,19 @@ def _checked(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:
             column = column.cast(field.type)
         except pa.ArrowInvalid as error:
             raise UserError(f"--streams {path}: the column {field.name} holds {error}; mend the file.") from error
-        if column.null_count and not field.nullable:
+        if (column.null_count and not field.nullable) or (
+            field.name == "track_id" and pc.any(pc.equal(column, "")).as_py()
+        ):
             raise UserError(f"--streams {path}: the column {field.name} has rows without a value; fill or drop them.")
         columns.append(column)
-    months, streams = columns[1], columns[3]
-    if not pc.all(is_month := pc.match_substring_regex(months, _MONTH), min_count=0).as_py():
+    track_ids, months, _, streams = columns
+    if not pc.all(is_month := pc.match_substring_regex(months, f"^{MONTH_PATTERN}$"), min_count=0).as_py():
         wrong = months.filter(pc.invert(is_month))[0].as_py()
         raise UserError(f"--streams {path}: {wrong!r} is no month; write it as YYYY-MM, such as 2026-11.")
     if len(streams) and pc.min(streams).as_py() < 0:
-        raise UserError(f"--streams {path}: {pc.min(streams).as_py()} streams; a number of streams is 0 or more.")
+        first = pc.index(pc.less(streams, 0), True).as_py()
+        raise UserError(
+            f"--streams {path}: track {track_ids[first].as_py()[:100]!r} has {streams[first].as_py()} streams; a "
+            "number of streams is 0 or more, so add a correction to the month that it corrects."
+        )
     return pa.RecordBatch.from_arrays(columns, schema=STREAMS)

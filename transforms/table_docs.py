@@ -17,6 +17,8 @@ _TABLE_MEANINGS = {
     "track_segments": "What is heard when: neighbouring windows of one category, merged. With `sampled` coverage the "
     "stretch between two heard windows of one category counts as theirs.",
     "track_embeddings": "One vector per labelled track, for search. Never compare vectors of two `model_version`s.",
+    "audio_versions": "One row per labelled track: by what the next run tells that its audio is the same "
+    "([operations.md](operations.md#incremental-runs)).",
     "royalty_treatments": "One row per labelled track and policy; [royalties.md](royalties.md) explains each column.",
     "dead_letters": "One row per catalog row that could not be labelled, with the cause.",
 }

@@ -129,9 +129,25 @@ DEAD_LETTERS: Final = _schema(
     ("message", pa.string(), False, "One sentence: what was wrong, with the value."),
 )
 
+AUDIO_VERSIONS: Final = _schema(
+    ("track_id", pa.string(), False, "The catalog's id of the track."),
+    ("audio_uri", pa.string(), False, "From the catalog, as given."),
+    ("audio_sha256", pa.string(), False, "SHA-256 of the audio file's bytes."),
+    ("size_bytes", pa.int64(), False, "Size of the audio file, in bytes."),
+    (
+        "storage_version",
+        pa.string(),
+        True,
+        "Times of the file's last change as its storage tells them, to be compared for equality only; null where they "
+        "cannot be relied on.",
+    ),
+    ("audio_etag", pa.string(), True, "From the catalog."),
+)
+
 #: Every table that a run publishes, in the order in which they are published.
 TABLES: Final[dict[str, pa.Schema]] = {
     "dead_letters": DEAD_LETTERS,
+    "audio_versions": AUDIO_VERSIONS,
     "track_embeddings": TRACK_EMBEDDINGS,
     "track_segments": TRACK_SEGMENTS,
     "royalty_treatments": ROYALTY_TREATMENTS,
@@ -141,6 +157,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
 #: The columns that order a table's rows inside a file, so that a run's files do not depend on the order of its work.
 SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "dead_letters": ("track_id", "error_type", "message", "catalog_row"),
+    "audio_versions": ("track_id",),
     "track_embeddings": ("track_id",),
     "track_segments": ("track_id", "start_s"),
     "royalty_treatments": ("track_id", "policy_id", "policy_version"),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.errors import UserError
-from transforms.published_runs import PublishedFile, PublishedRun
+from transforms.published_runs import PublishedFile, PublishedRun, open_checked
 from transforms.table_schemas import TABLES
 
 #: The comment of everything that Earmark puts into a warehouse begins with it; what has none is somebody else's.
@@ -73,15 +73,22 @@ def insert(
         connection.unregister("incoming")
 
 
-def fitted_batches(parquet: pq.ParquetFile, file: PublishedFile) -> Iterator[pa.RecordBatch]:
+def fitted_batches(
+    parquet: pq.ParquetFile, file: PublishedFile, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Read a file as batches in today's schema; a nullable column that the file is too old to have is null.
+
+    Parameters
+    ----------
+    columns
+        Those of the table to read; null for all.
 
     Raises
     ------
     UserError
         At once: a column has another type, or is missing and has to have values.
     """
-    schema, found = TABLES[file.table], parquet.schema_arrow
+    schema, found = columns_of(file.table, columns), parquet.schema_arrow
     for field in schema:
         if field.name not in found.names:
             wrong = None if field.nullable else "is missing"
@@ -89,17 +96,40 @@ def fitted_batches(parquet: pq.ParquetFile, file: PublishedFile) -> Iterator[pa.
             kind = found.field(field.name).type
             wrong = None if kind == field.type else f"is of type {kind} in the place of {field.type}"
         if wrong:
-            raise UserError(
-                f"--tables: {file.path}: the column {field.name} {wrong}; run categorize_tracks for that date again."
-            )
+            raise UserError(f"{file.uri}: the column {field.name} {wrong}; run categorize_tracks for that date again.")
 
     def fitted() -> Iterator[pa.RecordBatch]:
         names = [name for name in schema.names if name in found.names]
         for batch in parquet.iter_batches(columns=names):
-            columns = [batch.column(f.name) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            arrays = [batch.column(f.name) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     return fitted()
+
+
+def read_table(
+    run: PublishedRun, table: str, columns: Sequence[str], tables: str, flag: str = "--tables"
+) -> Iterator[pa.RecordBatch]:
+    """Read some columns of a table of a run, from files that are what its manifest says.
+
+    Parameters
+    ----------
+    tables, flag
+        What named the run, for messages.
+
+    Raises
+    ------
+    UserError
+        A file has gone, is another one, or has columns of other types.
+    """
+    for file in run.files_of(table):
+        with open_checked(file, tables, run, flag=flag) as handle, pq.ParquetFile(handle) as parquet:
+            yield from fitted_batches(parquet, file, columns)
+
+
+def columns_of(table: str, columns: Sequence[str] | None) -> pa.Schema:
+    """A table's schema with these columns only; null for all."""
+    return TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])
 
 
 def runs_batch(runs: Sequence[PublishedRun]) -> pa.RecordBatch:

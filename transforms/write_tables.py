@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import bisect
 import datetime
 import hashlib
+import io
 import math
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, Final, TypeAlias
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 
+from transforms.carried_rows import CarriedRows
+from transforms.records import key_hash
 from transforms.run_summary import StagedFile
 from transforms.table_schemas import SORT_KEYS, TABLES
+from transforms.whole_files import whole_file
 
 Row: TypeAlias = Mapping[str, Any]
 EncodedRow: TypeAlias = tuple[Any, ...]
@@ -47,6 +51,8 @@ def shard_count(total_rows: int, rows_per_file: int) -> int:
 
 class WriteTable(beam.PTransform):
     """Write a table's rows as Parquet files to ``<staging_dir>/<table>/`` and give a :class:`StagedFile` for each.
+
+    Rows come as dicts, or many at once as :class:`~transforms.carried_rows.CarriedRows`.
 
     A row's file follows from its ``track_id`` (or, without one, its ``catalog_row``), the rows of a file are in the
     table's sort order, and a file's name ends in the first digits of its SHA-256. So the files depend on the rows
@@ -105,17 +111,31 @@ class _WriteShard(beam.DoFn):
         self._files = Metrics.counter("WriteTable", "files")
         self._bytes = Metrics.counter("WriteTable", "file_bytes")
 
-    def process(self, element: tuple[int, Iterable[EncodedRow | None]], shards: int) -> Iterator[StagedFile]:
+    def process(
+        self, element: tuple[int, Iterable[EncodedRow | CarriedRows | None]], shards: int
+    ) -> Iterator[StagedFile]:
         shard, grouped = element
-        rows = [row for row in grouped if row is not None]
-        data = parquet_bytes(self._table, rows)
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = f"{self._table}/part-{shard:05d}-of-{shards:05d}-{sha256[:8]}.parquet"
-        write_whole_file(self._staging_dir, path, data)
-        self._rows.inc(len(rows))
+        rows: list[EncodedRow] = []
+        carried: list[CarriedRows] = []
+        for item in grouped:
+            if isinstance(item, CarriedRows):
+                carried.append(item)
+            elif item is not None:
+                rows.append(item)
+        number = len(rows) + sum(part.rows for part in carried)
+        with tempfile.TemporaryFile(prefix="earmark-table-") as data:
+            _write_parquet(self._table, arrow_table(self._table, rows), carried, data)
+            size = data.tell()
+            data.seek(0)
+            sha256 = hashlib.file_digest(data, "sha256").hexdigest()
+            path = f"{self._table}/part-{shard:05d}-of-{shards:05d}-{sha256[:8]}.parquet"
+            data.seek(0)
+            with whole_file(self._staging_dir, path) as stream:
+                shutil.copyfileobj(data, stream, 1 << 20)
+        self._rows.inc(number)
         self._files.inc()
-        self._bytes.inc(len(data))
-        yield StagedFile(self._table, path, len(rows), len(data), sha256)
+        self._bytes.inc(size)
+        yield StagedFile(self._table, path, number, size, sha256)
 
 
 def _every_shard(unused: None, shards: int) -> list[tuple[int, None]]:
@@ -128,31 +148,21 @@ def _checked_shards(shards: int) -> int:
     return shards
 
 
-def _key_by_shard(row: Row, table: str, shards: int) -> tuple[int, EncodedRow]:
+def _key_by_shard(row: Row | CarriedRows, table: str, shards: int) -> tuple[int, EncodedRow | CarriedRows]:
+    if isinstance(row, CarriedRows):
+        return row.shard, row
     encoded = encode_row(table, row)
     key = row["track_id"] if row["track_id"] is not None else row["catalog_row"]
-    digest = hashlib.blake2b(key.encode("utf-8"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % _checked_shards(shards), encoded
-
-
-def write_whole_file(folder: str, path: str, data: bytes) -> None:
-    """Write ``data`` to ``folder/path`` so that the file is whole whenever it is there; safe to repeat.
-
-    The bytes go to a file of a name of its own under ``folder/.temp`` first. A killed worker's stays there, until the
-    whole staging folder is cleared.
-    """
-    # On object stores too: closing a half-written object, as an exception does, would make it visible.
-    temporary = FileSystems.join(folder, ".temp", uuid.uuid4().hex)
-    destination = FileSystems.join(folder, *path.split("/"))
-    with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        stream.write(data)
-    with contextlib.suppress(OSError, BeamIOError):  # It is there already; if not, the rename says so.
-        FileSystems.mkdirs(destination.rsplit("/", 1)[0])
-    FileSystems.rename([temporary], [destination])
+    return key_hash(key) % _checked_shards(shards), encoded
 
 
 def parquet_bytes(table: str, rows: list[EncodedRow]) -> bytes:
     """Make the Parquet file of ``rows`` (from :func:`encode_row`, any order), sorted by the table's ``SORT_KEYS``."""
+    return parquet_file(table, arrow_table(table, rows))
+
+
+def arrow_table(table: str, rows: list[EncodedRow]) -> pa.Table:
+    """Make an Arrow table of ``rows`` (from :func:`encode_row`, any order), sorted by the table's ``SORT_KEYS``."""
     schema = TABLES[table]
     first = [schema.get_field_index(name) for name in SORT_KEYS[table]]
     order = first + [index for index in range(len(schema)) if index not in first]
@@ -162,21 +172,61 @@ def parquet_bytes(table: str, rows: list[EncodedRow]) -> bytes:
     arrays = [_to_array(field.type, list(values)) for field, values in zip(schema, columns, strict=True)]
     data = pa.Table.from_arrays(arrays, schema=schema)
     data.validate()
-    row_bytes = max(1, data.nbytes // max(1, len(rows)))
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        data,
+    return data
+
+
+def parquet_file(table: str, data: pa.Table) -> bytes:
+    """Make the Parquet file of rows in Arrow's format, in the table's schema and sorted by its ``SORT_KEYS``."""
+    sink = io.BytesIO()
+    _write_parquet(table, data, [], sink)
+    return sink.getvalue()
+
+
+def _write_parquet(table: str, fresh: pa.Table, carried: Sequence[CarriedRows], sink: IO[bytes]) -> None:
+    """Write rows, those carried among the fresh ones, with a row group in memory at once beside the fresh ones."""
+    schema = TABLES[table]
+    rows = fresh.num_rows + sum(part.rows for part in carried)
+    row_bytes = max(1, (fresh.nbytes + sum(part.bytes for part in carried)) // max(1, rows))
+    group_rows = max(1, min(_ROW_GROUP_MAX_ROWS, _ROW_GROUP_BYTES // row_bytes))
+    with pq.ParquetWriter(
         sink,
+        schema,
         compression="zstd",
-        row_group_size=max(1, min(_ROW_GROUP_MAX_ROWS, _ROW_GROUP_BYTES // row_bytes)),
         # A dictionary of float vectors costs time and saves nothing.
         use_dictionary=[path for field in schema if (path := _dictionary_path(field)) is not None],
         write_page_index=True,
         sorting_columns=pq.SortingColumn.from_ordering(
             schema, [(name, "ascending") for name in SORT_KEYS[table]], null_placement="at_start"
         ),
-    )
-    return bytes(sink.getvalue().to_pybytes())
+    ) as writer:
+        waiting: list[pa.Table] = []
+        for part in _merged(table, fresh, carried):
+            waiting.append(part)
+            while sum(batch.num_rows for batch in waiting) >= group_rows:
+                together = pa.concat_tables(waiting)
+                writer.write_table(together.slice(0, group_rows).combine_chunks(), row_group_size=group_rows)
+                waiting = [together.slice(group_rows)]
+        rest = pa.concat_tables(waiting) if waiting else schema.empty_table()
+        if rest.num_rows or not rows:
+            writer.write_table(rest.combine_chunks(), row_group_size=group_rows)
+
+
+def _merged(table: str, fresh: pa.Table, carried: Sequence[CarriedRows]) -> Iterator[pa.Table]:
+    """Rows of both in the table's sort order; no track is in both."""
+    if len(carried) > 1:
+        raise ValueError(f"{len(carried)} lots of carried rows for one file of {table}, where there can be one")
+    if carried:
+        ids = fresh["track_id"].to_pylist()
+        taken = 0
+        for batch in carried[0].batches():
+            behind = bisect.bisect_right(ids, batch["track_id"][-1].as_py(), lo=taken)
+            if behind > taken:
+                batch = pa.concat_tables([batch, fresh.slice(taken, behind - taken)])
+                batch = batch.take(pc.sort_indices(batch, [(key, "ascending") for key in SORT_KEYS[table]]))
+                taken = behind
+            yield batch
+        fresh = fresh.slice(taken)
+    yield fresh
 
 
 def _dictionary_path(field: pa.Field) -> str | None:
@@ -252,6 +302,14 @@ def _float(value: Any) -> float:
     return float(value)
 
 
+def _int(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected a whole number, got {_shown(value)}")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"expected a number of 64 bits, got {value}")
+    return value
+
+
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"expected a bool, got {_shown(value)}")
@@ -285,6 +343,7 @@ def _float32s(value: Any) -> bytes:
 _CHECK_OF_TYPE: Final[dict[pa.DataType, Callable[[Any], Any]]] = {
     pa.string(): _text,
     pa.float64(): _float,
+    pa.int64(): _int,
     pa.bool_(): _bool,
     pa.date32(): _date,
 }

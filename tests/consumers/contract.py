@@ -59,6 +59,15 @@ COLUMNS = {
         "embedding": "FLOAT[] NOT NULL",
         **LINEAGE,
     },
+    "audio_versions": {
+        "track_id": "VARCHAR NOT NULL",
+        "audio_uri": "VARCHAR NOT NULL",
+        "audio_sha256": "VARCHAR NOT NULL",
+        "size_bytes": "BIGINT NOT NULL",
+        "storage_version": "VARCHAR",
+        "audio_etag": "VARCHAR",
+        **LINEAGE,
+    },
     "royalty_treatments": {
         "track_id": "VARCHAR NOT NULL",
         "policy_id": "VARCHAR NOT NULL",

@@ -14,7 +14,7 @@ from transforms.table_schemas import TABLES
 
 SQL_TYPES = {
     pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN", pa.date32(): "DATE",
-    pa.float32(): "FLOAT",
+    pa.float32(): "FLOAT", pa.int64(): "BIGINT",
 }  # fmt: skip
 
 

@@ -205,8 +205,9 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def table_in(files: list[bytes]) -> pa.Table:
-    """The rows of Parquet files, in their order, without ``run_id``."""
-    return pa.concat_tables(pq.read_table(io.BytesIO(data)) for data in files).drop_columns("run_id")
+    """The rows of Parquet files, in their order, without what depends on the run or on where audio is stored."""
+    table = pa.concat_tables(pq.read_table(io.BytesIO(data)) for data in files)
+    return table.drop_columns([name for name in ("run_id", "storage_version") if name in table.column_names])
 
 
 def local_tables(output: pathlib.Path) -> dict[str, pa.Table]:

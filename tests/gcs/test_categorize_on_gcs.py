@@ -8,8 +8,17 @@ import subprocess
 import pyarrow as pa
 import pytest
 
-from tests.gcs.emulated_store import BUCKET, ROOT, RUN_DATE, EmulatedStore, Job, finish, local_tables
-from tests.gcs.published_output import AUDIO, FLAGS, GATES, OUTPUT, Published, published, put_audio
+from tests.gcs.emulated_store import (
+    BUCKET,
+    ROOT,
+    RUN_DATE,
+    EmulatedStore,
+    Job,
+    finish,
+    local_tables,
+    table_in,
+)
+from tests.gcs.published_output import AUDIO, FLAGS, GATES, OUTPUT, Published, current_runs, published, put_audio
 from transforms.table_schemas import TABLES
 
 ROWS = [
@@ -99,7 +108,7 @@ def test_the_manifest_lists_what_is_there_and_success_stands_beside_it(store: Em
     successes = {f"{table}/run_date={RUN_DATE}/_SUCCESS" for table in TABLES} | {f"runs/{first.run_id}/_SUCCESS"}
     for name in sorted(successes):
         assert json.loads(store.read(f"{OUTPUT}/{name}")) == {"run_id": first.run_id, "run_date": RUN_DATE}
-    expected = successes | {f"runs/{first.run_id}/manifest.json"}
+    expected = successes | {f"runs/{first.run_id}/{name}" for name in ("manifest.json", "report.html", "timings.json")}
     assert first.objects.keys() == expected | {file["path"] for file in first.manifest["files"]}
     assert {file["table"] for file in first.manifest["files"]} == set(TABLES)
 
@@ -114,6 +123,39 @@ def test_the_same_run_again_changes_no_object_though_the_store_fails_now_and_the
     assert again.manifest == first.manifest
 
 
-def test_nothing_but_the_store_was_asked(store: EmulatedStore, again: Published) -> None:
+@pytest.fixture(scope="module")
+def carried(store: EmulatedStore, job: Job, flags: tuple[str, ...], again: Published) -> tuple[dict, list[str]]:
+    """The day after, carried forward: its manifest, and what the store was asked for."""
+    asked = len(store.requests)
+    previous = ("--previous", f"gs://{BUCKET}/{OUTPUT}", "--run_date", "2026-02-01")
+    finish(job.start(*flags, "--output", f"gs://{BUCKET}/after", *previous))
+    (run_id,) = current_runs(store.generations("after"))
+    return json.loads(store.read(f"after/runs/{run_id}/manifest.json")), store.requests[asked:]
+
+
+def test_the_next_run_carries_every_label_and_reads_no_audio_that_has_one(
+    store: EmulatedStore, first: Published, carried: tuple[dict, list[str]]
+) -> None:
+    manifest, requests = carried
+    labels = first.tables["track_labels"].num_rows
+    assert manifest["previous"] == {
+        "run_id": first.run_id, "run_date": RUN_DATE, "tracks_carried": labels, "tracks_labelled": 0,
+    }  # fmt: skip
+    files = {table: [f["path"] for f in manifest["files"] if f["table"] == table] for table in TABLES}
+    varying = ["label_source", "run_date"]
+    for table, paths in files.items():
+        now = table_in([store.read(f"after/{path}") for path in paths])
+        left, right = (
+            rows.drop_columns([name for name in varying if name in rows.column_names]).to_pylist()
+            for rows in (now, first.tables[table])
+        )
+        assert left == right
+    read = {path for path in requests if path.startswith("/download/") and "/in/audio" in path}
+    assert all("empty.mp3" in path for path in read), read
+
+
+def test_nothing_but_the_store_was_asked(
+    store: EmulatedStore, again: Published, carried: tuple[dict, list[str]]
+) -> None:
     ours = ("/storage/v1/b/", "/upload/storage/v1/b/", "/download/storage/v1/b/", "/batch/storage/v1")
     assert [path for path in store.requests if not path.startswith(ours)] == []

@@ -118,3 +118,34 @@ def test_kill_9_at_random_moments_then_a_rerun(tmp_path):
     assert len(manifests) == 1
     listed = {file["path"] for file in json.loads(manifests[0].read_text())["files"]}
     assert listed == {str(path.relative_to(output)) for path in output.glob("*/run_date=*/*.parquet")}
+
+
+def test_kill_9_of_a_run_that_carries_labels_then_a_rerun_with_other_workers(tmp_path):
+    output, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    finish(start(write_catalog(tmp_path / "old.jsonl", ["a1", "a2", "a3"]), output, "--run_date", "2026-01-30"))
+    before = contents(output)
+    new = write_catalog(tmp_path / "new.jsonl", ["a1", "a2", "a0", "a3", "a4"])
+    previous = ("--previous", str(output))
+    began = time.monotonic()
+    finish(start(new, elsewhere, *previous))
+    whole_run_s = time.monotonic() - began
+    rng = random.Random(20261125)
+    for _ in range(KILLS // 3):
+        process = start(new, output, *previous)
+        time.sleep(rng.uniform(0.3, 1.0) * whole_run_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finish(start(new, output, *previous, "--processes", "2"))
+    after = contents(output)
+    assert before.items() <= after.items()
+    assert {path: data for path, data in after.items() if RUN_DATE in path} == contents(elsewhere)
+    assert not list(output.glob(".staging/*/*"))
+    labels = pq.read_table(output / "track_labels" / f"run_date={RUN_DATE}", partitioning=None)
+    assert dict(zip(labels["track_id"].to_pylist(), labels["label_source"].to_pylist(), strict=True)) == {
+        "a0": "audio", "a1": "carried", "a2": "carried", "a3": "audio", "a4": "audio",
+    }  # fmt: skip
+
+
+def contents(output: pathlib.Path) -> dict[str, bytes]:
+    """Bytes of every table's files, by path."""
+    return {str(path.relative_to(output)): path.read_bytes() for path in output.glob("*/run_date=*/*.parquet")}

@@ -114,18 +114,18 @@ def test_sampled_windows_equal_the_same_spans_of_full_decoding(tmp_path: Path, c
 
 
 def counted_samples(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that gets the number of samples of each frame that is decoded from now on."""
-    from models import audio_pyav
+    """A list that gets the number of samples of each run of frames that is decoded from now on."""
+    from models import audio_resampling
 
     seen: list[int] = []
-    plain = audio_pyav.channel_mean
+    plain = audio_resampling.channel_mean
 
     def counting(frame: object, balance: object) -> npt.NDArray[np.float32]:
         samples = plain(frame, balance)
         seen.append(samples.size)
         return samples
 
-    monkeypatch.setattr(audio_pyav, "channel_mean", counting)
+    monkeypatch.setattr(audio_resampling, "channel_mean", counting)
     return seen
 
 

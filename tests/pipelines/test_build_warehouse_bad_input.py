@@ -189,7 +189,8 @@ GOOD = {"track_id": ["a"], "month": ["2026-01"], "licensor": ["L"], "streams": [
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [({"streams": None}, "lacks the column streams"), ({"streams": ["1"]}, "must be an integer"),
-     ({"streams": [-1]}, "-1 streams"), ({"streams": pa.array([None], pa.int64())}, "rows without a value"),
+     ({"streams": [-1]}, "track 'a' has -1 streams"), ({"track_id": [""]}, "rows without a value"),
+     ({"streams": pa.array([None], pa.int64())}, "rows without a value"),
      ({"streams": pa.array([2**63], pa.uint64())}, "the column streams holds"),
      ({"month": ["January"]}, "'January' is no month"), ({"month": ["2026-13"]}, "'2026-13' is no month"),
      ({"month": [202601]}, "must be text (YYYY-MM) or a date"), ({"track_id": [7]}, "must be text")],

@@ -98,13 +98,16 @@ def test_the_latest_published_run_is_taken_unless_another_is_named(tables, tmp_p
         assert {row["run_id"] for row in rows} == {run_id}
 
 
-def test_a_month_may_be_a_date(tables, tmp_path):
+def test_a_month_may_be_a_date_in_one_file_and_text_in_another(tables, tmp_path):
     rows = [{"track_id": "t", "month": datetime.date(2026, 11, 30), "licensor": "A", "streams": 5000}]
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.parquet")
-    argv = ["--tables", tables, "--streams", tmp_path / "s.parquet", "--policy", "deezer", "--pool", "10"]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s-1.parquet")
+    pq.write_table(pa.Table.from_pylist([rows[0] | {"month": "2026-11", "streams": 7}]), tmp_path / "s-2.parquet")
+    argv = ["--tables", tables, "--streams", tmp_path / "s-*.parquet", "--policy", "deezer", "--pool", "10"]
     assert run([str(argument) for argument in (*argv, "--output", tmp_path / "p")]) == 0
     (row,) = pq.read_table(tmp_path / "p" / "payout_split.parquet").to_pylist()
-    assert (row["month"], row["amount"], row["royalty_class"]) == ("2026-11", Decimal(10), "unlabelled")
+    assert (row["month"], row["streams"], row["amount"], row["royalty_class"]) == (
+        "2026-11", 5007, Decimal(10), "unlabelled",
+    )  # fmt: skip
 
 
 def test_nothing_to_divide_is_said(tables, tmp_path, capsys):

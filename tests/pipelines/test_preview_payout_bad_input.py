@@ -29,7 +29,7 @@ def refused(capsys, *argv) -> str:
 
 
 FLAGS = [
-    ({"--tables": "{t}/none"}, ["--tables", "is no folder"]),
+    ({"--tables": "{t}/none"}, ["--tables", "is not there"]),
     ({"--tables": "gs://bucket/out"}, ["--tables gs://bucket/out", "local"]),
     ({"--tables": "{t}"}, ["holds no published run"]),
     ({"--run_date": "2026-11-23"}, ["no published run of 2026-11-23", "2026-11-24"]),
@@ -59,15 +59,16 @@ def test_bad_flag(changes, named, tables, tmp_path, capsys):
 
 
 STREAMS = [
-    ([ROW | {"streams": -1}], ["1 rows", "negative", "'t'"]),
-    ([ROW, ROW | {"streams": None}], ["1 rows", "negative or null"]),
-    ([ROW | {"track_id": None}, ROW], ["no track_id"]),
-    ([ROW | {"month": "November"}], ["'November'", "YYYY-MM"]),
+    ([ROW | {"streams": -1}], ["track 't' has -1 streams", "add a correction to the month"]),
+    ([ROW, ROW | {"streams": None}], ["column streams has rows without a value"]),
+    ([ROW | {"track_id": None}, ROW], ["column track_id has rows without a value"]),
+    ([ROW, ROW | {"track_id": ""}], ["column track_id has rows without a value"]),
+    ([ROW | {"month": "November"}], ["'November' is no month", "YYYY-MM"]),
     ([ROW | {"month": "2026-00"}, ROW], ["'2026-00'"]),
-    ([ROW, ROW | {"month": None}], ["1 rows have a month such as 'None'"]),
-    ([ROW | {"streams": 2.5}], ["streams is of type DOUBLE"]),
-    ([ROW | {"track_id": 7}, ROW | {"track_id": 8}], ["track_id is of type BIGINT", "VARCHAR"]),
-    ([{k: v for k, v in ROW.items() if k != "licensor"}], ["no column licensor"]),
+    ([ROW, ROW | {"month": None}], ["column month has rows without a value"]),
+    ([ROW | {"streams": 2.5}], ["streams is of type double", "an integer"]),
+    ([ROW | {"track_id": 7}, ROW | {"track_id": 8}], ["track_id is of type int64", "text"]),
+    ([{k: v for k, v in ROW.items() if k != "licensor"}], ["lacks the column licensor"]),
     ([ROW | {"streams": 2**62}], ["more than there can be"]),
 ]
 
@@ -85,7 +86,7 @@ def test_bad_streams(rows, named, tables, tmp_path, capsys):
 def test_streams_that_are_no_parquet_or_have_no_rows(tables, tmp_path, capsys):
     argv = ["--tables", tables, "--streams", tmp_path / "s.parquet", "--policy", "spotify", "--output", tmp_path / "p"]
     (tmp_path / "s.parquet").write_bytes(b"track_id,month\n")
-    assert "cannot be read" in refused(capsys, *argv)
+    assert "is no Parquet file" in refused(capsys, *argv)
     pq.write_table(pa.Table.from_pylist([ROW]).slice(0, 0), tmp_path / "s.parquet")
     assert "hold no rows" in refused(capsys, *argv)
 
@@ -98,16 +99,7 @@ def test_a_run_whose_file_has_gone(tables, tmp_path, capsys):
     argv = ["--tables", folder, "--streams", tables.parent / "good.parquet", "--policy", "spotify"]
     message = refused(capsys, *argv, "--output", tmp_path / "p")
     assert file.name in message
-    assert "run the same command again" in message
-
-
-def test_months_of_two_types(tables, tmp_path, capsys):
-    pq.write_table(pa.Table.from_pylist([ROW]), tmp_path / "a.parquet")
-    table = pa.Table.from_pylist([ROW | {"month": None}])
-    table = table.set_column(1, "month", pa.array([20000], pa.int32()).cast(pa.date32()))
-    pq.write_table(table, tmp_path / "b.parquet")
-    argv = ["--tables", tables, "--streams", tmp_path / "*.parquet", "--policy", "spotify", "--output", tmp_path / "p"]
-    assert "one type" in refused(capsys, *argv)
+    assert "is not as it was published" in message
 
 
 @pytest.mark.parametrize("compression", ["snappy", "zstd"])
@@ -118,7 +110,7 @@ def test_streams_whose_pages_are_damaged(tables, tmp_path, capsys, compression):
     whole = path.read_bytes()
     path.write_bytes(whole[:4] + b"?" * 60 + whole[64:])
     flags = ["--tables", tables, "--streams", path, "--policy", "spotify", "--output", tmp_path / "p"]
-    assert "cannot be read to their end" in refused(capsys, *flags)
+    assert "streams.parquet: cannot be read to its end" in refused(capsys, *flags)
     assert not (tmp_path / "p").exists()
 
 

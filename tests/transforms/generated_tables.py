@@ -1,4 +1,4 @@
-"""Small runs made up from a seed: rows of all five tables, the tallies that go with them, and ways to write them."""
+"""Small runs made up from a seed: rows of all tables, the tallies that go with them, and ways to write them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from transforms.reconcile import Reconcile
 from transforms.records import RowTally
 from transforms.run_summary import RunSummary, StagedFile
 from transforms.table_schemas import TABLES
-from transforms.write_tables import WriteTable, encode_row, parquet_bytes, write_whole_file
+from transforms.whole_files import write_whole_file
+from transforms.write_tables import WriteTable, encode_row, parquet_bytes
 
 RUN_DATE = datetime.date(2026, 1, 31)
 EMBEDDING_SIZE = 8
@@ -38,9 +39,11 @@ class GeneratedRun:
     dead: list[RowTally]
 
 
-def generate_run(run_id: str, tracks: int = 12, *, run_date: datetime.date = RUN_DATE) -> GeneratedRun:
+def generate_run(
+    run_id: str, tracks: int = 12, *, run_date: datetime.date = RUN_DATE, seed: str | None = None
+) -> GeneratedRun:
     """A sound run: ``tracks`` labels, a sixth as many dead letters, and a catalog row that stood twice."""
-    rng = random.Random(run_id)
+    rng = random.Random(seed or run_id)
     lineage = {"model_version": "m1", "taxonomy_version": "1", "run_id": run_id, "run_date": run_date}
     tables: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
     labelled, dead = [], []
@@ -62,6 +65,8 @@ def generate_run(run_id: str, tracks: int = 12, *, run_date: datetime.date = RUN
             span = {"start_s": start_s, "end_s": start_s + 5.0, "confidence": rng.random()}
             tables["track_segments"].append(track | span | label | lineage)
         vector = np.array([rng.gauss(0, 1) for _ in range(EMBEDDING_SIZE)], np.float32)
+        version = {"audio_uri": f"{number}.flac", "size_bytes": 1000 + number, "storage_version": "1.1"}
+        tables["audio_versions"].append(track | sha256 | version | {"audio_etag": None} | lineage)
         tables["track_embeddings"].append(track | sha256 | {"embedding": vector} | lineage)
         treatment = {"policy_id": "p", "policy_version": "2", "royalty_class": "music", "eligible": True}
         treatment |= {"ineligible_reason": None, "stream_weight": 1.0, "ddex_sound_recording_type": None}

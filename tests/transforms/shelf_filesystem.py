@@ -14,6 +14,7 @@ class Shelf:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.failures: dict[str, int] = {}
+        self.changed_s: dict[str, float] = {}
 
     def visit(self, operation: str) -> None:
         if self.failures.get(operation, 0) > 0:
@@ -66,4 +67,4 @@ class ShelfFileSystem(FileSystem):
         raise NotImplementedError
 
     def metadata(self, path: str) -> FileMetadata:
-        raise NotImplementedError
+        return FileMetadata(path, self.size(path), SHELF.changed_s.get(path, 0.0))

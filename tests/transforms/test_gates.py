@@ -18,7 +18,7 @@ GATES = ["reconciliation", "min_labels", "max_dead_letter_share", "max_review_sh
 def summary(music: int, functional: int, review: int = 0, dead: int = 0, run_date: str = "2026-01-31") -> RunSummary:
     """A summary that adds up, with ``review`` of the music waiting for review."""
     labels = music + functional
-    rows = {"track_labels": labels, "track_embeddings": labels, "dead_letters": dead}
+    rows = {"track_labels": labels, "track_embeddings": labels, "audio_versions": labels, "dead_letters": dead}
     return RunSummary(
         run_id="r",
         run_date=run_date,

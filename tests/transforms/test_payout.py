@@ -22,8 +22,8 @@ COLUMNS = {"month": MONTH, "run_id": "r"}
 
 def treatment(track_id, royalty_class, weight, policy_id="spotify"):
     return {
-        "track_id": track_id, "policy_id": policy_id, "royalty_class": royalty_class, "eligible": weight > 0,
-        "stream_weight": float(weight),
+        "track_id": track_id, "policy_id": policy_id, "policy_version": "1", "royalty_class": royalty_class,
+        "eligible": weight > 0, "stream_weight": float(weight),
     }  # fmt: skip
 
 
@@ -33,11 +33,10 @@ def stream(track_id, streams, licensor="A", month=MONTH):
 
 def counted(tmp_path, streams, treatments, policies=(SPOTIFY,), month=MONTH):
     """Cells by policy and key, and the tracks without a label."""
-    paths = []
-    for name, rows in (("streams", streams), ("treatments", treatments)):
-        paths.append(str(tmp_path / f"{name}.parquet"))
-        pq.write_table(pa.Table.from_pylist(rows), paths[-1])
-    with open_payout(paths[:1], paths[1:], policies, month) as payout:
+    path = str(tmp_path / "streams.parquet")
+    pq.write_table(pa.Table.from_pylist(streams), path)
+    batches = pa.Table.from_pylist(treatments).to_batches()
+    with open_payout([path], batches, policies, month) as payout:
         cells = {policy.policy_id: {c.key: c for c in payout.cells(policy.policy_id)} for policy in policies}
         return cells, [row for batch in payout.unlabelled_tracks() for row in batch]
 
@@ -147,9 +146,8 @@ def test_a_path_means_that_file_and_its_own_columns(tmp_path):
     for path, streams, kind in zip(paths, (5, 999), (pa.int32(), pa.int64()), strict=True):
         rows = {"track_id": ["t"], "month": [MONTH], "licensor": ["COLUMN"], "streams": pa.array([streams], kind)}
         pq.write_table(pa.table(rows), path)
-    treatments = str(tmp_path / "treatments.parquet")
-    pq.write_table(pa.Table.from_pylist([treatment("t", "music", 1)]), treatments)
+    treatments = pa.Table.from_pylist([treatment("t", "music", 1)]).to_batches()
     for chosen, wanted in ((paths, 1004), (paths[:1], 5), (paths[1:], 999)):
-        with open_payout(chosen, [treatments], [SPOTIFY], MONTH) as payout:
+        with open_payout(chosen, treatments, [SPOTIFY], MONTH) as payout:
             (cell,) = payout.cells("spotify")
             assert (cell.key[0], cell.streams) == ("COLUMN", wanted)

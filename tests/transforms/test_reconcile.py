@@ -32,7 +32,8 @@ def test_a_sound_run_adds_up(sound):
     assert (sound.run_id, sound.run_date) == ("run-a", "2026-01-31")
     assert (sound.read.rows, sound.labelled.rows, sound.dead.rows, sound.collapsed_rows) == (15, 13, 2, 1)
     assert {table: sound.table_rows(table) for table in TABLES} == {
-        "dead_letters": 2, "track_embeddings": 12, "track_segments": 24, "royalty_treatments": 12, "track_labels": 12,
+        "dead_letters": 2, "audio_versions": 12, "track_embeddings": 12, "track_segments": 24,
+        "royalty_treatments": 12, "track_labels": 12,
     }  # fmt: skip
     assert sound.error_types == {"missing_audio": 2}
     assert list(sound.policies) == ["p 2"]

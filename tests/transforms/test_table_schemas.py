@@ -19,6 +19,7 @@ CONTRACT = {
     "track_embeddings": "track_id audio_sha256 embedding",
     "royalty_treatments": "track_id policy_id policy_version royalty_class eligible ineligible_reason stream_weight "
     "ddex_sound_recording_type",
+    "audio_versions": "track_id audio_uri audio_sha256 size_bytes storage_version audio_etag",
     "dead_letters": "track_id catalog_row stage error_type message",
 }
 

@@ -1,0 +1,106 @@
+"""What write_run_report refuses: one sentence, status 2, and the page that was there is still there."""
+
+import json
+import pathlib
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.command_line import exit_status
+from pipelines.write_run_report import run
+from tests.transforms.generated_tables import generate_run
+from tests.transforms.published_tables import publish
+
+PARTITION = "run_date=2026-01-31"
+
+
+@pytest.fixture(scope="module")
+def published_once(tmp_path_factory) -> pathlib.Path:
+    output = tmp_path_factory.mktemp("published") / "out"
+    publish(output, generate_run("run-1"))
+    (output / "runs" / "run-1" / "report.html").write_text("the old page")
+    return output
+
+
+@pytest.fixture
+def tables(published_once, tmp_path) -> pathlib.Path:
+    return pathlib.Path(shutil.copytree(published_once, tmp_path / "out"))
+
+
+@pytest.fixture
+def refused(tables, capsys):
+    def refuse(*flags, tables=tables) -> str:
+        assert exit_status(run, ["--tables", str(tables), *map(str, flags)]) == 2
+        message = capsys.readouterr().err
+        assert message.startswith("earmark: ")
+        assert message.count("\n") == 1
+        for page in tables.glob("runs/*/report.html"):
+            assert page.read_text() == "the old page"
+        return message
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--run_date", "2020-01-01"), "holds no published run of 2020-01-01; there are 2026-01-31"),
+        (("--run_date", "yesterday"), "'yesterday' is no date"),
+        (("--audio_root", "nowhere"), "--audio_root nowhere: is no folder"),
+        (("--streams", "nothing*.parquet"), "--streams nothing*.parquet: matches no file"),
+        (("--config", "none.yaml"), "--config none.yaml: cannot be read"),
+        (("--output", "nowhere/page.html"), "--output nowhere/page.html: must be a file in a folder that is there"),
+        (("--output", "."), "--output .: must be a file"),
+        (("--colour", "red"), "unrecognized arguments: --colour red"),
+    ],
+)
+def test_flags(refused, flags, words):
+    assert words in refused(*flags)
+
+
+def test_a_folder_that_is_not_there(refused, tmp_path):
+    assert "is not there" in refused(tables=tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{review_tracks: -1}", "report.review_tracks: -1: "),
+        ("{review_tracks: 1000}", "report.review_tracks: 1000: "),
+        ("{excerpt_s: 0}", "report.excerpt_s: 0: "),
+        ("{vcpu_hour_price: -0.1}", "report.vcpu_hour_price: -0.1: "),
+        ("{vcpu_price: 1}", "report.vcpu_price: no such key; did you mean 'vcpu_hour_price'?"),
+    ],
+)
+def test_settings(refused, tmp_path, settings, words):
+    (tmp_path / "config.yaml").write_text(f"report: {settings}\n")
+    assert words in refused("--config", tmp_path / "config.yaml")
+
+
+def test_a_file_of_streams_with_bad_values(refused, tmp_path):
+    rows = {"track_id": ["a"], "month": ["January"], "licensor": ["A"], "streams": [1]}
+    pq.write_table(pa.table(rows), tmp_path / "streams.parquet")
+    assert "'January' is no month" in refused("--streams", tmp_path / "streams.parquet")
+
+
+def test_a_table_that_is_no_table_any_more(refused, tables):
+    (path,) = (tables / "track_labels" / PARTITION).glob("*.parquet")
+    path.write_bytes(b"x" * path.stat().st_size)
+    assert "a table of run run-1 cannot be read" in refused()
+
+
+@pytest.mark.parametrize("key", ["summary", "gates", "config"])
+def test_a_manifest_that_lacks_what_the_page_shows(refused, tables, key):
+    path = tables / "runs" / "run-1" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest[key]
+    path.write_text(json.dumps(manifest))
+    assert "the manifest of run run-1 lacks what the page shows" in refused()
+
+
+def test_timings_that_are_none_of_ours_are_left_out(tables, capsys):
+    (tables / "runs" / "run-1" / "timings.json").write_text('{"timings_version": 1, "phases": "<script>"}')
+    assert run(["--tables", str(tables)]) == 0
+    assert "This run kept no timings." in (tables / "runs" / "run-1" / "report.html").read_text("utf-8")

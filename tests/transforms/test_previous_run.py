@@ -1,0 +1,81 @@
+"""Which run labels are carried forward from, and whether its labels still hold."""
+
+import dataclasses
+import datetime
+import json
+
+import pytest
+
+from tests.transforms.generated_tables import generate_run, manifest_of, write_directly
+from transforms.previous_run import find_previous_run, why_not_carried
+from transforms.publish_local import LocalStorage
+from transforms.publishing import Publication
+
+LABELLING = {"model_version": "m1", "taxonomy_version": "1", "settings": {"coverage": "sampled", "decision": {"x": 1}}}
+
+
+def publish(output, date: str, run_id: str, labelling=LABELLING) -> dict:
+    """Publish a generated run; gives its manifest."""
+    run = generate_run(run_id, run_date=datetime.date.fromisoformat(date))
+    storage = LocalStorage(str(output))
+    storage.grace_s = 0.0
+    with Publication(str(output), date, run_id, storage=storage) as publication:
+        summary = write_directly(run, publication.prepare())
+        manifest = manifest_of(summary) | {"labelling": labelling}
+        publication.publish(summary.files, manifest)
+    return json.loads((output / "runs" / run_id / "manifest.json").read_text())
+
+
+def day(number: int) -> datetime.date:
+    return datetime.date(2026, 1, number)
+
+
+def test_the_newest_run_before_the_date_is_found(tmp_path):
+    for number in (3, 1, 5):
+        publish(tmp_path, day(number).isoformat(), f"run-{number}")
+    found = find_previous_run(str(tmp_path), day(4))
+    assert (found.run_id, found.run_date) == ("run-3", "2026-01-03")
+    assert find_previous_run(str(tmp_path), day(9)).run_id == "run-5"
+
+
+def test_a_run_of_the_date_itself_is_none(tmp_path):
+    publish(tmp_path, "2026-01-03", "run-3")
+    assert find_previous_run(str(tmp_path), day(3)) is None
+    assert find_previous_run(str(tmp_path), day(2)) is None
+
+
+def test_an_empty_or_missing_folder_holds_none(tmp_path):
+    assert find_previous_run(str(tmp_path), day(3)) is None
+    assert find_previous_run(str(tmp_path / "none"), day(3)) is None
+
+
+def test_its_rows_are_read_by_file(tmp_path):
+    publish(tmp_path, "2026-01-03", "run-3")
+    found = find_previous_run(str(tmp_path), day(4))
+    assert found.buckets == 1
+    labels = found.read("track_labels", 0, ["track_id", "flags"])
+    assert labels.num_rows == 12
+    assert labels.column_names == ["track_id", "flags"]
+
+
+def test_equal_settings_carry_and_others_are_named(tmp_path):
+    publish(tmp_path, "2026-01-03", "run-3")
+    found = find_previous_run(str(tmp_path), day(4))
+    assert why_not_carried(found, LABELLING) is None
+    changed = json.loads(json.dumps(LABELLING))
+    changed["settings"]["decision"]["x"] = 2
+    changed["model_version"] = "m2"
+    reason = why_not_carried(found, changed)
+    assert "model_version was 'm1' and is 'm2'" in reason
+    assert "settings.decision.x was 1 and is 2" in reason
+    assert "coverage" not in reason
+    more = {**changed, "a": 1, "b": 2}
+    assert why_not_carried(found, more).endswith("; and 1 more")
+
+
+@pytest.mark.parametrize("absent", [None])
+def test_a_run_of_an_older_earmark_is_not_carried_from(tmp_path, absent):
+    publish(tmp_path, "2026-01-03", "run-3", labelling=absent)
+    found = find_previous_run(str(tmp_path), day(4))
+    assert "older Earmark" in why_not_carried(found, LABELLING)
+    assert why_not_carried(dataclasses.replace(found, labelling=LABELLING), LABELLING) is None

@@ -1,0 +1,117 @@
+"""Where tables are published, and what a user can mend about it, said in one sentence each.
+
+Google's libraries (the extra ``gcp``) are imported where they are needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any, Final
+
+from models.errors import UserError
+
+_QUOTA: Final = {"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where tables are published: ``--project``, ``--dataset`` and ``--api_endpoint``, null for Google's own."""
+
+    project: str
+    dataset: str
+    api_endpoint: str | None = None
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether the endpoint is plain HTTP: then no credentials are sent there, so that none can leak."""
+        return urllib.parse.urlsplit(self.api_endpoint or "").scheme == "http"
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.dataset}"
+
+
+def require_bigquery_library() -> None:
+    """Refuse to go on where Google's client for BigQuery is not installed.
+
+    Raises
+    ------
+    UserError
+        When it is not.
+    """
+    try:
+        found = importlib.util.find_spec("google.cloud.bigquery") is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        found = False
+    if not found:
+        raise UserError(
+            "publish_tables needs Google's client for BigQuery, which is not installed; install it with: "
+            "pip install -e '.[gcp]' in Earmark's folder"
+        )
+
+
+@contextlib.contextmanager
+def plain_errors(place: Place) -> Iterator[None]:
+    """Turn what a user can mend about BigQuery into a :class:`UserError`; anything else passes."""
+    import requests
+    from google.api_core import exceptions
+    from google.auth import exceptions as auth_exceptions
+
+    where = f"--api_endpoint {place.api_endpoint}" if place.api_endpoint else "BigQuery"
+    try:
+        yield
+    except (auth_exceptions.RefreshError, auth_exceptions.DefaultCredentialsError, exceptions.Unauthorized) as error:
+        raise UserError(
+            f"Google Cloud refuses the credentials ({brief(error)}); run 'gcloud auth application-default login' "
+            "again, or set GOOGLE_APPLICATION_CREDENTIALS to another file."
+        ) from error
+    except (requests.RequestException, auth_exceptions.TransportError, exceptions.RetryError) as error:
+        raise UserError(
+            f"{where}: does not answer as BigQuery does ({brief(error)}); check the address and the network, then run "
+            "the same command again."
+        ) from error
+    except exceptions.ServerError as error:
+        raise UserError(
+            f"{where}: answers with an error of its own ({brief(error)}); run the same command again later."
+        ) from error
+    except exceptions.GoogleAPICallError as error:
+        sentence = _mend(error, place)
+        if sentence is None:
+            raise
+        raise UserError(sentence) from error
+
+
+def _mend(error: Any, place: Place) -> str | None:
+    message = brief(error)
+    if reasons(error) & _QUOTA:
+        return f"BigQuery's quota of project {place.project} is used up ({message}); run the same command again later."
+    if error.code == 403:
+        return (
+            f"--project {place.project} --dataset {place.dataset}: BigQuery does not permit it ({message}); the roles "
+            "that publishing needs are in docs/bigquery.md."
+        )
+    if error.code == 400 and "location" in message.lower():
+        return (
+            f"--dataset {place.dataset}: the files and the data set are in different locations ({message}); use a "
+            "bucket and a data set in one location."
+        )
+    if "concurrent update" in message or "aborted due to" in message.lower():
+        return (
+            f"--dataset {place.dataset}: another job changed the same tables at that moment ({message}); nothing was "
+            "swapped, run the same command again."
+        )
+    return None
+
+
+def reasons(error: Any) -> set[str]:
+    """The reasons that BigQuery gives for an error, such as ``accessDenied``; none when it was not BigQuery."""
+    return {str(detail.get("reason")) for detail in getattr(error, "errors", None) or () if isinstance(detail, dict)}
+
+
+def brief(error: Any) -> str:
+    """Give the first line of a message, within bounds: a server's answer may be a whole page."""
+    text = str(getattr(error, "message", None) or error) or type(error).__name__
+    return text.strip().splitlines()[0][:300].rstrip(".") if text.strip() else type(error).__name__

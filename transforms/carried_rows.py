@@ -1,0 +1,185 @@
+"""Table rows that travel by the thousand: as a file in Arrow's format, with what they count, not one by one."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.records import RowTally
+from transforms.run_summary import LINEAGE_COLUMNS
+from transforms.whole_files import whole_file, write_whole_file
+
+#: Rows and digest of their track ids per kind of cell; lists, because they are added to in place.
+Cells = dict[tuple[str | None, ...], list[int]]
+
+_LABEL_COLUMNS: Final = ("category", "functional_type", "decision", "label_source")
+_FOLDER: Final = ".carried"
+#: Rows that are held as one batch, or as Python objects, at once.
+ROWS_AT_ONCE: Final = 10_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CarriedRows:
+    """Rows of one table that go to one of its files, in the table's sort order.
+
+    Attributes
+    ----------
+    shard
+        Number of that file.
+    path
+        Where they lie, in Arrow's stream format.
+    rows, bytes
+        How many, and what they take in memory.
+    cells
+        What :class:`~transforms.reconcile.Reconcile` counts of them.
+    """
+
+    shard: int
+    path: str
+    rows: int
+    bytes: int
+    cells: Cells
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Read the rows, a small part at a time."""
+        with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            for batch in pa.ipc.open_stream(pa.PythonFile(stream, mode="r")):
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
+
+
+def write_carried_rows(
+    folder: str, table: str, shard: int, parts: Iterable[tuple[pa.Table, npt.NDArray[np.uint64]]], schema: pa.Schema
+) -> CarriedRows:
+    """Write rows that come a part at a time, each with its rows' ``key_hash`` of the track id."""
+    path, cells, rows, size = f"{_FOLDER}/{uuid.uuid4().hex}.arrow", Cells(), 0, 0
+    with whole_file(folder, path) as stream, pa.ipc.new_stream(pa.PythonFile(stream, mode="w"), schema) as writer:
+        for part, hashes in parts:
+            writer.write_table(part, max_chunksize=ROWS_AT_ONCE)
+            rows, size = rows + part.num_rows, size + part.nbytes
+            merge_cells(cells, count_cells(table, part, hashes))
+    return CarriedRows(shard, str(FileSystems.join(folder, *path.split("/"))), rows, size, cells)
+
+
+def merge_cells(cells: Cells, others: Cells) -> None:
+    """Add the counts of ``others``."""
+    for cell, (rows, digest) in others.items():
+        add_to_cell(cells, cell, RowTally(rows, digest))
+
+
+def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: int) -> str:
+    """Write rows to a file of their own, those of a bucket together, and give its path.
+
+    Parameters
+    ----------
+    folder
+        The staging folder; the file is cleared with it.
+    rows
+        In an order that stays within a bucket.
+    buckets
+        Bucket of each row, 0 to ``count`` - 1, shape (rows,).
+    count
+        Number of buckets.
+    """
+    order = np.argsort(buckets, kind="stable")
+    ordered = (rows.take(pa.array(order)) if count > 1 and len(order) else rows).combine_chunks()
+    ends = np.searchsorted(buckets[order], np.arange(count), side="right")
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema) as writer:
+        first = 0
+        for behind in ends.tolist():
+            batches = ordered.slice(first, behind - first).to_batches()
+            writer.write_batch(batches[0] if batches else _no_rows(rows.schema))
+            first = behind
+    # A name of its own: a bundle that runs twice leaves a file that no element names.
+    path = f"{_FOLDER}/{uuid.uuid4().hex}.arrow"
+    write_whole_file(folder, path, memoryview(sink.getvalue()))
+    return str(FileSystems.join(folder, *path.split("/")))
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in schema], schema=schema)
+
+
+def spill_one(folder: str, rows: pa.Table) -> str:
+    """Write rows as one bucket."""
+    return spill(folder, rows, np.zeros(rows.num_rows, np.int64), 1)
+
+
+def read_bucket(paths: Sequence[str], bucket: int) -> pa.Table:
+    """Read one bucket of every file; in no certain order, for the names of the files are drawn at random."""
+    batches = []
+    for path in sorted(paths):
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            batches.append(pa.ipc.open_file(pa.PythonFile(stream, mode="r")).get_batch(bucket))
+    return pa.Table.from_batches(batches).combine_chunks()
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """Give a column as one array."""
+    return column.combine_chunks()
+
+
+def mask_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
+    """Give a column of true and false as an array of numpy's."""
+    values = whole(column) if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def cells_of(table: str, row: Mapping[str, Any]) -> Iterator[tuple[str | None, ...]]:
+    """Name the cells that a row counts in."""
+    yield ("rows",)
+    yield ("lineage", *(str(row[column]) for column in LINEAGE_COLUMNS))
+    if table == "track_labels":
+        yield ("label", *(row[column] for column in _LABEL_COLUMNS))
+    elif table == "dead_letters":
+        yield "error_type", str(row["error_type"])
+    elif table == "royalty_treatments":
+        yield "policy", f"{row['policy_id']} {row['policy_version']}"
+
+
+def add_to_cell(cells: Cells, cell: tuple[str | None, ...], tally: RowTally) -> None:
+    """Count rows in a cell."""
+    rows, digest = cells.get(cell, (0, 0))
+    total = RowTally(rows, digest) + tally
+    cells[cell] = [total.rows, total.digest]
+
+
+_CELL_COLUMNS: Final = {"track_labels": _LABEL_COLUMNS, "royalty_treatments": ("policy_id", "policy_version")}
+
+
+def count_cells(table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> Cells:
+    """Count many rows of one lineage, as :func:`cells_of` and :func:`add_to_cell` would one by one.
+
+    Parameters
+    ----------
+    rows
+        Rows of ``table``.
+    hashes
+        ``key_hash`` of each row's track id, shape (rows,).
+    """
+    cells: Cells = {}
+    if not rows.num_rows:
+        return cells
+    columns = (*_CELL_COLUMNS.get(table, ()), *LINEAGE_COLUMNS)
+    codes = np.zeros(rows.num_rows, np.int64)
+    for column in columns:
+        encoded = whole(rows[column]).dictionary_encode(null_encoding="encode")
+        codes = codes * (len(encoded.dictionary) + 1) + encoded.indices.to_numpy()
+    _, firsts, groups = np.unique(codes, return_index=True, return_inverse=True)
+    digests = np.zeros(len(firsts), np.uint64)
+    np.add.at(digests, groups, hashes)  # modulo 2**64, as a tally is
+    numbers = np.bincount(groups, minlength=len(firsts))
+    kinds = rows.select(columns).take(pa.array(firsts)).to_pylist()
+    for kind, number, digest in zip(kinds, numbers.tolist(), digests.tolist(), strict=True):
+        for cell in cells_of(table, kind):
+            add_to_cell(cells, cell, RowTally(number, digest))
+    return cells

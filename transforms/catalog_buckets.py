@@ -1,0 +1,180 @@
+"""A catalog read straight into buckets of track ids: files on their way, for catalogs that no memory holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms.carried_rows import spill
+from transforms.catalog_bigquery import parse_bigquery
+from transforms.catalog_files import CatalogFile
+from transforms.catalog_reading import JudgeRecord, ListFiles, NameBigQueryRow, ReadFile, read_from_bigquery
+from transforms.catalog_validation import CONTRACT_COLUMNS
+from transforms.records import NO_ROWS, CatalogRow, DeadLetter, RowTally, key_hash
+
+#: Rows that one file on the way holds at most, and rows that are held as Python objects meanwhile.
+_ROWS_PER_SPILL: Final = 200_000
+_ROWS_AT_ONCE: Final = 10_000
+
+_DEAD_LETTERS: Final = "dead_letters"
+_READ: Final = "read"
+
+#: Catalog rows in Arrow's format: the contract's columns, the tally, and ``key_hash`` of the track id.
+CATALOG_BATCH: Final = pa.schema(
+    [
+        *(
+            (column, {"duration_ms": pa.int64(), "genres": pa.list_(pa.string())}.get(column, pa.string()))
+            for column in CONTRACT_COLUMNS
+        ),
+        ("tally_rows", pa.int64()),
+        ("tally_digest", pa.uint64()),
+        ("track_hash", pa.uint64()),
+    ]
+)
+
+
+class CatalogBuckets(NamedTuple):
+    """What the reading gives, as PCollections.
+
+    Attributes
+    ----------
+    paths
+        Files of catalog rows, for :func:`transforms.carried_rows.read_bucket`: the bucket of a row is the hash of its
+        track id modulo the number of buckets.
+    dead_letters
+        ``DeadLetter`` of type ``invalid_row``.
+    read
+        ``RowTally`` of all records, in sums, made before any was judged.
+    """
+
+    paths: beam.PCollection[str]
+    dead_letters: beam.PCollection[DeadLetter]
+    read: beam.PCollection[RowTally]
+
+
+class ReadCatalogBuckets(beam.PTransform):
+    """Read and validate a catalog as :class:`~transforms.catalog_reading.ReadCatalog` does, into buckets.
+
+    Parameters
+    ----------
+    catalog, states
+        As for ``ReadCatalog``.
+    staging_dir
+        Where the files on the way go.
+    buckets
+        How many.
+    """
+
+    def __init__(self, catalog: str, states: Mapping[str, str] | None, staging_dir: str, buckets: int) -> None:
+        super().__init__()
+        self._states = None if states is None else dict(states)
+        self._catalog, self._staging_dir, self._buckets = catalog, staging_dir, buckets
+
+    def expand(self, pbegin: Any) -> CatalogBuckets:
+        """Compose the reading, from files or from BigQuery."""
+        source = parse_bigquery(self._catalog)
+        if source is None:
+            records = (
+                pbegin
+                | "Catalog" >> beam.Create([self._catalog])
+                | "ListFiles" >> beam.ParDo(ListFiles(self._states))
+                | "SpreadFiles" >> beam.Reshuffle()
+            )
+        else:
+            records = (
+                pbegin
+                | "ReadTable" >> read_from_bigquery(source)
+                | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
+            )["records"]
+        split = records | "Split" >> beam.ParDo(_Split(self._states, self._staging_dir, self._buckets)).with_outputs(
+            _DEAD_LETTERS, _READ, main="paths"
+        )
+        return CatalogBuckets(split["paths"], split[_DEAD_LETTERS], split[_READ])
+
+
+class _Split(beam.DoFn):
+    """Takes a :class:`CatalogFile`, or place and content of a record."""
+
+    def __init__(self, states: dict[str, str] | None, staging_dir: str, buckets: int) -> None:
+        self._staging_dir, self._buckets = staging_dir, buckets
+        self._reader, self._judge = ReadFile(states), JudgeRecord()
+
+    def start_bundle(self) -> None:
+        self._rows: list[CatalogRow] = []
+        self._batches: list[pa.Table] = []
+        self._read = NO_ROWS
+
+    def process(self, element: CatalogFile | tuple[str, Any]) -> Iterator[Any]:
+        if not isinstance(element, CatalogFile):
+            yield from self._add(element, RowTally.of_place(element[0]))
+            return
+        tally = NO_ROWS
+        for output in self._reader.process(element):
+            if isinstance(output, beam.pvalue.TaggedOutput):
+                tally = output.value
+            else:
+                yield from self._add(output, tally)
+
+    def _add(self, record: tuple[str, Any], tally: RowTally) -> Iterator[Any]:
+        self._read += tally
+        for judged in self._judge.process(record):
+            if isinstance(judged, beam.pvalue.TaggedOutput):
+                yield judged
+                continue
+            self._rows.append(judged)
+            if len(self._rows) >= _ROWS_AT_ONCE:
+                self._batch()
+                yield beam.pvalue.TaggedOutput(_READ, self._take_tally())
+                if sum(batch.num_rows for batch in self._batches) >= _ROWS_PER_SPILL:
+                    yield self._spill()
+
+    def _batch(self) -> None:
+        self._batches.append(to_batch(self._rows))
+        self._rows = []
+
+    def _spill(self) -> str:
+        rows = pa.concat_tables(self._batches)
+        self._batches = []
+        buckets = (rows["track_hash"].to_numpy() % np.uint64(self._buckets)).astype(np.int64)
+        return spill(self._staging_dir, rows, buckets, self._buckets)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        self._batch()
+        yield _in_global_window(self._spill())
+        yield beam.pvalue.TaggedOutput(_READ, _in_global_window(self._take_tally()))
+
+    def _take_tally(self) -> RowTally:
+        tally, self._read = self._read, NO_ROWS
+        return tally
+
+
+def _in_global_window(value: Any) -> WindowedValue:
+    window = GlobalWindow()
+    return WindowedValue(value, window.max_timestamp(), [window])
+
+
+def to_batch(rows: Sequence[CatalogRow]) -> pa.Table:
+    """Put catalog rows into Arrow's format."""
+    columns = {column: [getattr(row, column) for row in rows] for column in CONTRACT_COLUMNS}
+    columns["tally_rows"] = [row.tally.rows for row in rows]
+    columns["tally_digest"] = [row.tally.digest for row in rows]
+    columns["track_hash"] = [key_hash(row.track_id) for row in rows]
+    return pa.Table.from_arrays(
+        [pa.array(columns[field.name], type=field.type) for field in CATALOG_BATCH], schema=CATALOG_BATCH
+    )
+
+
+def to_rows(batch: pa.Table) -> Iterator[CatalogRow]:
+    """Invert :func:`to_batch`."""
+    names = [field.name for field in dataclasses.fields(CatalogRow) if field.name != "tally"]
+    for fields in batch.to_pylist():
+        values = {name: fields[name] for name in names}
+        values["genres"] = tuple(values["genres"])
+        yield CatalogRow(**values, tally=RowTally(fields["tally_rows"], fields["tally_digest"]))

@@ -1,0 +1,208 @@
+"""A run that labels what is new or changed and carries all other labels forward from the previous run.
+
+Carried rows travel in files, a bucket of track ids at a time; only rows that are labelled anew travel one by one. So
+memory grows with the size of a bucket, which is a file of the previous run, and with the number of new rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.royalty_policy import RoyaltyPolicy
+from transforms.carried_rows import ROWS_AT_ONCE, read_bucket, whole
+from transforms.carry_labels import (
+    BY_AUDIO,
+    BY_RELEASE,
+    DEAD_LETTERS,
+    FINISHED_TABLES,
+    LABELLED,
+    LABELS,
+    TO_LABEL,
+    CarriedLabels,
+    CarryBucket,
+    CarrySettings,
+    carried_rows,
+)
+from transforms.catalog_buckets import ReadCatalogBuckets
+from transforms.hear_audio import Counted
+from transforms.rows_by_key import ROWS, SPILLED, RowsByKey, first_tracks, release_counts
+from transforms.royalty_treatments import COUNTS_OF_NONE, TRACK_COLUMNS, Treat, others_of
+from transforms.table_schemas import TABLES
+from transforms.whole_run import RunTables
+from transforms.write_tables import shard_count
+
+
+class LabelIncrementally(beam.PTransform):
+    """Label a catalog, carrying labels forward where audio is unchanged.
+
+    Each table gets a multiple of the previous run's number of files, so that the rows of one come from one.
+
+    Parameters
+    ----------
+    catalog
+        The value of ``--catalog``.
+    catalog_states
+        As for :class:`~transforms.catalog_reading.ReadCatalog`.
+    settings
+        What carrying needs.
+    label_tracks
+        :class:`~transforms.label_tracks.LabelTracks`, for the other rows.
+    policies
+        In force on the run date.
+    rows_per_file
+        Catalog rows for one file of a table, about.
+    counted
+        Wraps a PCollection so that its elements are counted under a name.
+    """
+
+    def __init__(
+        self,
+        catalog: str,
+        catalog_states: Mapping[str, str] | None,
+        settings: CarrySettings,
+        label_tracks: beam.PTransform,
+        policies: Sequence[RoyaltyPolicy],
+        rows_per_file: int,
+        counted: Counted,
+    ) -> None:
+        super().__init__()
+        buckets = settings.previous.buckets
+        self._read_catalog = ReadCatalogBuckets(catalog, catalog_states, settings.staging_dir, buckets)
+        self._settings, self._label_tracks = settings, label_tracks
+        self._policies, self._rows_per_file, self._counted = tuple(policies), rows_per_file, counted
+
+    def expand(self, pbegin: Any) -> RunTables:
+        """Compose the stages."""
+        settings, buckets = self._settings, self._settings.previous.buckets
+        catalog = pbegin | "ReadCatalog" >> self._read_catalog
+        read = self._counted("rows_read", catalog.read)
+        multiple = (
+            read
+            | "Rows" >> beam.Map(lambda tally: tally.rows)
+            | "CountRows" >> beam.CombineGlobally(sum)
+            | "FilesPerBucket" >> beam.Map(_files_per_bucket, self._rows_per_file, buckets)
+        )
+        carried = (
+            pbegin
+            | "Buckets" >> beam.Create(range(buckets), reshuffle=False)
+            | "SpreadBuckets" >> beam.Reshuffle()
+            | "Carry"
+            >> beam.ParDo(
+                CarryBucket(settings), beam.pvalue.AsList(catalog.paths), beam.pvalue.AsSingleton(multiple)
+            ).with_outputs(*CarryBucket.OUTPUTS)
+        )
+        fresh = self._counted("rows_valid", carried[TO_LABEL]) | "LabelTracks" >> self._label_tracks
+        keyed = fresh["track_labels"] | "Keys" >> beam.FlatMap(_keys).with_outputs(BY_AUDIO, BY_RELEASE)
+        firsts = {SPILLED: carried[BY_AUDIO], ROWS: keyed[BY_AUDIO]} | "FirstTracks" >> RowsByKey(
+            first_tracks, settings.staging_dir, buckets
+        )
+        releases = {SPILLED: carried[BY_RELEASE], ROWS: keyed[BY_RELEASE]} | "CountReleases" >> RowsByKey(
+            release_counts, settings.staging_dir, buckets
+        )
+        finished = carried[LABELS] | "Finish" >> beam.ParDo(
+            _FinishBucket(settings, self._policies),
+            beam.pvalue.AsList(firsts[SPILLED]),
+            beam.pvalue.AsList(releases[SPILLED]),
+            beam.pvalue.AsSingleton(multiple),
+        ).with_outputs("track_labels", "royalty_treatments")
+        completed = (
+            {
+                "label": fresh["track_labels"] | "ById" >> beam.Map(lambda label: (label["track_id"], label)),
+                "first": firsts[ROWS],
+                "counts": releases[ROWS],
+            }
+            | "JoinAnswers" >> beam.CoGroupByKey()
+            | "Complete" >> beam.FlatMapTuple(_complete).with_outputs("track_labels", "tracks")
+        )
+        treatments = completed["tracks"] | "Treat" >> beam.ParDo(Treat(self._policies, dict(settings.lineage)))
+        rows = {
+            "track_labels": (completed["track_labels"], finished["track_labels"]),
+            "royalty_treatments": (treatments, finished["royalty_treatments"]),
+            **{table: (fresh[table], carried[table]) for table in FINISHED_TABLES},
+        }
+        return RunTables(
+            read,
+            (fresh["labelled"], carried[LABELLED]) | "Labelled" >> beam.Flatten(),
+            (
+                self._counted("dead_letters", catalog.dead_letters),
+                self._counted("dead_letters", carried[DEAD_LETTERS]),
+                fresh["dead_letters"],
+            )
+            | "DeadLetters" >> beam.Flatten(),
+            {table: parts | f"Both {table}" >> beam.Flatten() for table, parts in rows.items()},
+            multiple | "FilesPerTable" >> beam.Map(lambda files, count: files * count, buckets),
+        )
+
+
+def _files_per_bucket(rows: int, rows_per_file: int, buckets: int) -> int:
+    return max(1, round(shard_count(rows, rows_per_file) / buckets))
+
+
+def _keys(label: Mapping[str, Any]) -> Iterator[beam.pvalue.TaggedOutput]:
+    yield beam.pvalue.TaggedOutput(BY_AUDIO, (label["audio_sha256"], label["track_id"], label["category"]))
+    if label["release_id"]:
+        yield beam.pvalue.TaggedOutput(BY_RELEASE, (label["release_id"], label["track_id"], label["category"]))
+
+
+def _complete(track_id: str, joined: Mapping[str, Iterable[Any]]) -> Iterator[beam.pvalue.TaggedOutput]:
+    """A new label with what carried labels say of its audio and release."""
+    ((label,), firsts, counts) = (list(joined[name]) for name in ("label", "first", "counts"))
+    yield beam.pvalue.TaggedOutput("track_labels", label | {"duplicate_of": firsts[0][0] if firsts else None})
+    track = tuple(label[column] for column in TRACK_COLUMNS)
+    yield beam.pvalue.TaggedOutput("tracks", (track, others_of(counts[0]) if counts else COUNTS_OF_NONE))
+
+
+class _FinishBucket(beam.DoFn):
+    """Rows of ``track_labels`` and ``royalty_treatments`` of one bucket of carried tracks."""
+
+    def __init__(self, settings: CarrySettings, policies: tuple[RoyaltyPolicy, ...]) -> None:
+        super().__init__()
+        self._settings = settings
+        self._policies = policies
+        self._treat = Treat(policies, {})
+
+    def process(
+        self, carried: CarriedLabels, firsts: Sequence[str], releases: Sequence[str], multiple: int
+    ) -> Iterator[beam.pvalue.TaggedOutput]:
+        labels = read_bucket([carried.path], 0)
+        hashes = labels["track_hash"].to_numpy()
+        if firsts:
+            answers = read_bucket(firsts, carried.bucket)
+            found = pc.index_in(whole(labels["track_id"]), value_set=whole(answers["track_id"]))
+            duplicate_of = whole(answers["first"]).take(found)
+            labels = labels.set_column(labels.schema.get_field_index("duplicate_of"), "duplicate_of", duplicate_of)
+        parts = iter([(labels, hashes)])
+        for part in carried_rows(self._settings, "track_labels", parts, carried.bucket, multiple):
+            yield beam.pvalue.TaggedOutput("track_labels", part)
+        if not self._policies:
+            return
+        treatments = self._treatments(labels, hashes, read_bucket(releases, carried.bucket) if releases else None)
+        for part in carried_rows(self._settings, "royalty_treatments", treatments, carried.bucket, multiple):
+            yield beam.pvalue.TaggedOutput("royalty_treatments", part)
+
+    def _treatments(
+        self, labels: pa.Table, hashes: npt.NDArray[np.uint64], releases: pa.Table | None
+    ) -> Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]]:
+        schema = TABLES["royalty_treatments"]
+        own = pa.schema([field for field in schema if field.name not in self._settings.lineage])
+        counts: dict[str, tuple[int, ...]] = {}
+        if releases is not None:
+            counts = {row.pop("track_id"): tuple(row.values()) for row in releases.to_pylist()}
+        for first in range(0, labels.num_rows, ROWS_AT_ONCE):
+            columns = labels.slice(first, ROWS_AT_ONCE).select(TRACK_COLUMNS).to_pydict().values()
+            rows = [
+                row
+                for track in zip(*columns, strict=True)
+                for row in self._treat.process(
+                    (track, others_of(counts[track[0]]) if track[0] in counts else COUNTS_OF_NONE)
+                )
+            ]
+            of_each = hashes[first : first + ROWS_AT_ONCE].repeat(len(self._policies))
+            yield pa.Table.from_pylist(rows, schema=own), of_each

@@ -1,0 +1,234 @@
+"""The run that labels are carried forward from: which one it is, whether its labels still hold, and its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import pathlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.errors import UserError
+from transforms.catalog_files import open_stored
+from transforms.publish_manifest import MANIFEST_VERSION, check_date
+from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
+from transforms.table_schemas import TABLES
+
+#: Tables whose rows are carried.
+CARRIED_TABLES: Final = ("track_labels", "audio_versions", "track_segments", "track_embeddings")
+
+_BLOCK_BYTES: Final = 1 << 20
+_BATCH_ROWS: Final = 10_000
+_NAME: Final = re.compile(r"part-(\d{5})-of-(\d{5})-[0-9a-f]{8}\.parquet")
+
+
+class PreviousRunError(RuntimeError):
+    """A file of the previous run is no longer what its manifest says; the run stops before it carries a wrong label."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreviousFile:
+    """One file of the previous run, as its manifest describes it."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreviousRun:
+    """A published run to carry labels from.
+
+    Attributes
+    ----------
+    labelling
+        What its labels depend on beside audio and catalog, as :func:`transforms.publish_manifest.build_manifest` took
+        it; null when an Earmark wrote it that did not note this down.
+    manifest_sha256
+        Of the manifest's bytes.
+    files
+        By table; the position of a file is its number. Each table has as many as the others.
+    """
+
+    run_id: str
+    run_date: str
+    labelling: Mapping[str, Any] | None
+    manifest_sha256: str
+    files: Mapping[str, tuple[PreviousFile, ...]]
+
+    @property
+    def buckets(self) -> int:
+        """Files of each table: a track's rows are in the one whose number is its hash modulo this."""
+        return len(self.files["track_labels"])
+
+    def read(self, table: str, bucket: int, columns: Sequence[str]) -> pa.Table:
+        """Read columns of one file.
+
+        Raises
+        ------
+        PreviousRunError
+            The file has gone or is not the one that was published.
+        """
+        batches = list(self.batches(table, bucket, columns))
+        schema = pa.schema([TABLES[table].field(name) for name in columns])
+        return pa.Table.from_batches([batch.cast(schema) for batch in batches], schema=schema).combine_chunks()
+
+    def batches(self, table: str, bucket: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read columns of one file a few thousand rows at a time, in their order.
+
+        Raises
+        ------
+        PreviousRunError
+            As in :meth:`read`, before the first batch.
+        """
+        file = self.files[table][bucket]
+        digest = hashlib.sha256()
+        try:
+            stream = open_stored(file.path)
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+            stream.seek(0)
+        except Exception as error:  # a store's client raises what it likes
+            raise PreviousRunError(f"{file.path} of run {self.run_id} cannot be read: {error}") from error
+        with stream:
+            if digest.hexdigest() != file.sha256:
+                raise PreviousRunError(
+                    f"{file.path} is not the file that run {self.run_id} published; label without it (--force)"
+                )
+            # In small steps also within a row group, which may hold 64 MiB.
+            parquet = pq.ParquetFile(stream, buffer_size=_BLOCK_BYTES, pre_buffer=False)
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)
+
+
+def find_previous_run(folder: str, before: datetime.date) -> PreviousRun | None:
+    """Find the newest published run for a date before ``before``; null when there is none.
+
+    A run for the date itself is none: it is what the new run will replace, and the new run's rows must not depend on
+    how often it was started.
+
+    Parameters
+    ----------
+    folder
+        The output folder of earlier runs (``--previous``), local or on an object store.
+
+    Raises
+    ------
+    UserError
+        That run is half there, damaged, or of a form that this Earmark does not read.
+    """
+    if "://" not in folder and pathlib.Path(folder).exists() and not pathlib.Path(folder).is_dir():
+        raise UserError(f"--previous {folder}: is a file; give the --output folder of earlier runs.")
+    storage = storage_for(folder)
+    for name in reversed(storage.list_successes("track_labels")):
+        date = name.removeprefix("run_date=")
+        try:
+            check_date(date)
+        except ValueError:
+            continue
+        if date < before.isoformat():
+            return _read_run(storage, folder, date)
+    return None
+
+
+def _read_run(storage: Storage, folder: str, date: str) -> PreviousRun:
+    def refuse(what: str) -> UserError:
+        return UserError(
+            f"--previous {folder}: the run of {date} {what}; run categorize_tracks for that date again, or label every "
+            "row with --force."
+        )
+
+    try:
+        run_id = str(json.loads(storage.read(f"track_labels/run_date={date}/{SUCCESS}") or b"")["run_id"])
+        papers = f"runs/{run_id}"
+        if storage.read(f"{papers}/{SUCCESS}") is None or storage.read(f"{papers}/{REPLACED_BY}") is not None:
+            raise refuse("is being replaced, or was replaced by halves")
+        data = storage.read(f"{papers}/{MANIFEST}")
+        if data is None:
+            raise refuse(f"has no {papers}/{MANIFEST}")
+        manifest = json.loads(data)
+        if (version := manifest["manifest_version"]) != MANIFEST_VERSION:
+            raise refuse(f"has a manifest of version {version}, and this Earmark reads {MANIFEST_VERSION}")
+        if (manifest["run_id"], manifest["run_date"]) != (run_id, date):
+            raise refuse(f"has the manifest of another one, {manifest['run_id']!r}")
+        files = {
+            table: _ordered(
+                storage, [entry for entry in manifest["files"] if entry["table"] == table], f"{table}/run_date={date}"
+            )
+            for table in CARRIED_TABLES
+        }
+        labelling = manifest.get("labelling")
+        if labelling is not None and not isinstance(labelling, dict):
+            raise ValueError("labelling is no object")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise refuse(f"has no manifest that can be read ({type(error).__name__}: {error})") from error
+    run = PreviousRun(run_id, date, labelling, hashlib.sha256(data).hexdigest(), files)
+    if labelling is None:
+        return run
+    for table in CARRIED_TABLES:
+        present = storage.list_files(f"{table}/run_date={date}")
+        for file in files[table]:
+            found = present.get(file.path.rsplit("/", 1)[-1])
+            if found != file.bytes:
+                state = "is not there" if found is None else f"has {found} bytes in the place of {file.bytes}"
+                raise refuse(f"is damaged: {file.path} {state}")
+    if len({len(files[table]) for table in CARRIED_TABLES}) > 1 or not run.buckets:
+        raise refuse("has tables of different numbers of files")
+    for table in CARRIED_TABLES:
+        try:
+            with open_stored(files[table][0].path) as stream:
+                schema = pq.ParquetFile(stream).schema_arrow
+        except Exception as error:  # pyarrow's and the storage clients' errors have no common class
+            raise refuse(f"is damaged: {files[table][0].path} cannot be read ({error})") from error
+        if not schema.equals(TABLES[table], check_metadata=False):
+            raise refuse(f"has other columns in {table} than this Earmark")
+    return run
+
+
+def _ordered(storage: Storage, entries: Sequence[Mapping[str, Any]], partition: str) -> tuple[PreviousFile, ...]:
+    """The files of a table in the order of their numbers, which must be whole."""
+    found: dict[int, PreviousFile] = {}
+    for entry in entries:
+        folder, _, name = entry["path"].rpartition("/")
+        matched = _NAME.fullmatch(name)
+        # A manifest is a file that anybody may have written: it must not lead out of its own partition.
+        if folder != partition or matched is None or int(matched[2]) != len(entries):
+            raise ValueError(f"the file {entry['path']!r} is none of {partition}")
+        found[int(matched[1])] = PreviousFile(
+            storage.full_path(f"{partition}/{name}"), int(entry["rows"]), int(entry["bytes"]), str(entry["sha256"])
+        )
+    if sorted(found) != list(range(len(entries))):
+        raise ValueError(f"the files of {partition} are not numbered one by one")
+    return tuple(found[number] for number in range(len(entries)))
+
+
+def why_not_carried(previous: PreviousRun, labelling: Mapping[str, Any]) -> str | None:
+    """Say what differs between what the labels of a run and the new ones depend on; null when nothing does.
+
+    Parameters
+    ----------
+    labelling
+        Of the new run.
+    """
+    if previous.labelling is None:
+        return "an older Earmark wrote it, which did not note down what its labels depend on"
+    before, now = dict(_flat(previous.labelling)), dict(_flat(json.loads(json.dumps(labelling))))
+    changed = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    if not changed:
+        return None
+    named = [f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in changed[:3]]
+    return "; ".join(named) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
