@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from models.errors import RunFailedError, UserError
+from transforms.printable import printable
 
 EXIT_PUBLISHED = 0
 EXIT_FAILED = 1
@@ -118,10 +119,10 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     try:
         return run(argv)
     except UserError as error:
-        print(f"earmark: {_one_line(str(error))}", file=sys.stderr)
+        print(f"earmark: {printable(str(error))}", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
     except RunFailedError as error:
-        print(f"earmark: {_one_line(str(error))}", file=sys.stderr)
+        print(f"earmark: {printable(str(error))}", file=sys.stderr)
         return EXIT_FAILED
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, str):
@@ -130,15 +131,10 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
         name = error.filename if len(error.filename) <= 80 else error.filename[:79] + "…"
         flag = _flag_of(error.filename, sys.argv[1:] if argv is None else argv)
         print(
-            f"earmark: {flag}{_one_line(name)}: the path is too long for its file system; give a shorter one.",
+            f"earmark: {flag}{printable(name)}: the path is too long for its file system; give a shorter one.",
             file=sys.stderr,
         )
         return EXIT_BAD_ARGUMENTS
-
-
-def _one_line(text: str) -> str:
-    """A message without characters that could steer a terminal or begin a line of their own; files hold anything."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _flag_of(value: str, argv: Sequence[str]) -> str:

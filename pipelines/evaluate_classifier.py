@@ -40,7 +40,7 @@ from transforms.evaluation import Labelled, compare_labels, evaluate, told_rows
 from transforms.evaluation_console import print_figures
 from transforms.evaluation_report import report_html
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
-from transforms.output_folders import make_folder
+from transforms.output_folders import make_output_folder
 from transforms.records import CatalogRow
 from transforms.write_tables import WriteTable
 
@@ -147,7 +147,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             )
         recordings = [r for r in recordings if r.split == arguments.split]
     output = pathlib.Path(arguments.output)
-    make_folder("--output", output)
+    make_output_folder(output)
 
     root = str(pathlib.Path(arguments.manifest).parent)
     evaluated = evaluate(recordings, label(recordings, root, model, config, beam_flags), config.decision)

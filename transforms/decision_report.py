@@ -12,6 +12,7 @@ from models.calibration_comparison import CalibrationQuality
 from models.decision import DecisionSettings
 from models.decision_search import AS_CONFIGURED, WRITABLE, Outcome, Rule
 from models.labelled_tracks import LabelledTracks
+from transforms.printable import printable
 
 
 def print_derivation(
@@ -38,8 +39,7 @@ def print_derivation(
         Parts of the cross-validation.
     """
     console = Console(soft_wrap=True)
-    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in source)
-    console.print(f"{printable}\n", markup=False, highlight=False)
+    console.print(f"{printable(source)}\n", markup=False, highlight=False)
     console.print(
         _table(
             "Confidence from which a label is acted on: by the costs, and cheapest on these labels",

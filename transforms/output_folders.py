@@ -8,17 +8,17 @@ import tempfile
 from models.errors import UserError
 
 
-def make_folder(flag: str, folder: pathlib.Path) -> None:
-    """Make the folder of a flag, and refuse one that cannot be written: before the work, not after it.
+def make_output_folder(output: pathlib.Path) -> None:
+    """Make the folder of ``--output``, and refuse one that cannot be written: before the work, not after it.
 
     Raises
     ------
     UserError
-        Names the flag and the folder.
+        Names the folder and what is wrong with it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
-        raise UserError(f"{flag} {folder}: cannot be written ({error.strerror}); give a folder that can.") from error
+        raise UserError(f"--output {output}: cannot be written ({error.strerror}); give a folder that can.") from error

@@ -22,9 +22,9 @@ STREAMS: Final = pa.schema(
         pa.field("streams", pa.int64(), False, {"description": "Number of streams, 0 or more."}),
     ]
 )
-MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
 #: Of all rows together, so that every sum fits a 64-bit column.
 MOST_STREAMS: Final = 10**18
+MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
 
 
 def find_stream_files(pattern: str) -> list[str]:

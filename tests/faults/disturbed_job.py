@@ -136,7 +136,8 @@ class Job:
         """Every published file by its path, checked as a careful reader would; empty when nothing is published.
 
         There is one run, each of its files has the size, the sha256 and the rows that the manifest says, and no other
-        file is in a partition.
+        file is in a partition. What tells of the one run alone is left out: how long it took, and when the audio was
+        written that it read.
         """
         if not list(self.output.glob("*/run_date=*/*.parquet")):
             assert not list(self.output.glob("runs/*/_SUCCESS"))
@@ -148,7 +149,8 @@ class Job:
                 assert pq.read_metadata(stream).num_rows == file.rows
             files[str(file.path.relative_to(self.output))] = file.path.read_bytes()
         papers = self.output / "runs" / run.run_id
-        return files | {f"runs/{run.run_id}/{path.name}": path.read_bytes() for path in sorted(papers.iterdir())}
+        files |= {f"runs/{run.run_id}/{path.name}": path.read_bytes() for path in papers.iterdir()}
+        return _of_every_run(files)
 
     def table(self, table: str) -> list[dict]:
         """Rows of a published table."""
@@ -158,6 +160,18 @@ class Job:
     def causes(self) -> dict[str, str]:
         """Error types of the dead letters by track id."""
         return {row["track_id"]: row["error_type"] for row in self.table("dead_letters")}
+
+
+def _of_every_run(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    kept = {}
+    for path, data in sorted(files.items()):
+        if path.endswith("manifest.json"):
+            manifest = json.loads(data)
+            manifest["files"] = [file for file in manifest["files"] if file["table"] != "audio_versions"]
+            kept[path] = json.dumps(manifest, sort_keys=True).encode()
+        elif not path.startswith("audio_versions/") and not path.endswith(("report.html", "timings.json")):
+            kept[path] = data
+    return kept
 
 
 def tables_of(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -61,7 +61,7 @@ def test_an_output_that_holds_something_or_is_a_file(corpus, tmp_path, capsys):
     assert exit_status(run, [*good, "--output", str(tmp_path)]) == 2
     assert "is not empty" in capsys.readouterr().err
     assert exit_status(run, [*good, "--output", str(tmp_path / "old.txt")]) == 2
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err
     assert (tmp_path / "old.txt").read_text() == "keep me"
 
 

@@ -72,7 +72,10 @@ CASES = [
     ),
     (["--labels", "{p}/no-duration.parquet", *OUT], ["no-duration.parquet", "duration_s"]),
     (["--labels", "{p}/two-models.parquet", *OUT], ["2 models", "a, b"]),
-    (["--labels", "{p}/steering-versions.parquet", *OUT], ["2 models", "a\\x1b[2J\\nearmark: published, b"]),
+    (
+        ["--labels", "{p}/steering-versions.parquet", *OUT],
+        ["2 models", "a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}earmark: published, b"],
+    ),
     (["--labels", "{p}/noise.parquet", *OUT], ["true_category", "noise"]),
     (["--labels", "{p}/one-package.parquet", *OUT], ["--folds 5", "1 packages"]),
     (["--labels", "{p}/good.parquet", "--output", "{p}/decision.txt"], ["--output", ".yaml"]),

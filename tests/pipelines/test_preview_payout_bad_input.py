@@ -110,7 +110,7 @@ def test_streams_whose_pages_are_damaged(tables, tmp_path, capsys, compression):
     whole = path.read_bytes()
     path.write_bytes(whole[:4] + b"?" * 60 + whole[64:])
     flags = ["--tables", tables, "--streams", path, "--policy", "spotify", "--output", tmp_path / "p"]
-    assert "cannot be read to its end" in refused(capsys, *flags)
+    assert "streams.parquet: cannot be read to its end" in refused(capsys, *flags)
     assert not (tmp_path / "p").exists()
 
 
