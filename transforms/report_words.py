@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from markupsafe import Markup, escape
+
 #: Invisible, and needed: they join and part letters in Persian and Hindi, and the parts of emoji.
 _JOINERS: Final = "\u200c\u200d"
 
@@ -95,7 +97,12 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def breakable(name: str) -> Markup:
+    """Let a long identifier break behind its underscores; gives escaped HTML."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
 FILTERS: Final = {
     function.__name__: function
-    for function in (count, compact, share, percent, clock, duration, size, shown, figure, words)
+    for function in (count, compact, share, percent, clock, duration, size, shown, figure, words, breakable)
 }

@@ -2,13 +2,13 @@
 
 import pytest
 
-from transforms.report_words import clock, compact, count, duration, figure, percent, share, shown, size
+from transforms.report_words import breakable, clock, compact, count, duration, figure, percent, share, shown, size
 
 
 @pytest.mark.parametrize(
     ("written", "wanted"),
     [
-        (count(1234567), "1,234,567"),
+        (count(1234567), "1,234,567"), (breakable("a_b"), "a_<wbr>b"), (breakable("<_>"), "&lt;_<wbr>&gt;"),
         (compact(950), "950"), (compact(1234), "1.2k"),
         (compact(99_960), "100k"), (compact(3_400_000), "3.4M"),
         (compact(999_600), "1.0M"), (compact(2_000_000_000), "2.0G"),
