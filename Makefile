@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test test-kill test-gcs test-bigquery test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -26,6 +26,10 @@ test-kill: $(VENV)/.test
 test-gcs: $(VENV)/.test-gcs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/gcs
 
+# publish_tables and all SQL against an emulated BigQuery on loopback: about two minutes.
+test-bigquery: $(VENV)/.test-gcs $(VENV)-bigquery/.emulator
+	EARMARK_BQEMULATOR_VENV=$(VENV)-bigquery $(BIN)/python -m pytest -n 2 --dist loadfile tests/bigquery
+
 # Real runs disturbed: processes killed, disks full, inputs changed, clocks jumped, a store that fails: about three minutes.
 test-faults: $(VENV)/.test-gcs
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/faults
@@ -33,7 +37,7 @@ test-faults: $(VENV)/.test-gcs
 # Mutated audio files and catalog rows through the main job: about two minutes. FUZZ_FILES, FUZZ_ROWS: how many;
 # FUZZ_SEED: which; a failing case is kept in out/fuzz.
 test-fuzz: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fuzz
+	$(BIN)/python -m pytest tests/fuzz
 
 # Jobs for Dataflow, written and submitted on loopback, and the package, images and template for it: under two minutes.
 test-dataflow: $(VENV)/.test-gcs
@@ -45,7 +49,7 @@ test-airflow: $(VENV)/.test $(VENV)/airflow/.installed
 
 # The main job on Beam's Prism, its workers in processes of their own, which are killed at work: about two minutes.
 test-portable: $(VENV)/.test-portable
-	$(BIN)/python -m pytest tests/portable
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/portable
 
 # A run's page in headless Chromium (apt-get install chromium chromium-driver): under a minute.
 test-report: $(VENV)/.test-report
@@ -170,6 +174,13 @@ $(VENV)/airflow/.installed: $(VENV)/.venv tests/airflow/constraints.txt
 $(VENV)/.test-gcs: $(VENV)/.test
 	@echo 'Installing the Google Cloud libraries and the emulator of Cloud Storage ...'
 	@$(PIP) -e '.[gcp,emulator]'
+	@touch $@
+
+# In a virtual environment of its own: it wants other versions of some packages than Earmark.
+$(VENV)-bigquery/.emulator: $(VENV)/.venv tests/bigquery/emulator_requirements.txt
+	@echo 'Installing the emulator of BigQuery into $(VENV)-bigquery ...'
+	@$(PYTHON) -m venv $(VENV)-bigquery
+	@$(VENV)-bigquery/bin/python -m pip --disable-pip-version-check install --quiet --no-compile -r tests/bigquery/emulator_requirements.txt
 	@touch $@
 
 # Prism is built from the Go module of the Beam that is installed.

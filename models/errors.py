@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
+#: Numbers of an ``OSError`` that says that there is no room: on the disk, for the user, or in the file.
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class UserError(Exception):
     """A wrong argument, config key or input that the user can mend; the job ends with exit status 2 before any work.

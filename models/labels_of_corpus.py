@@ -97,13 +97,17 @@ def read_manifest(manifest: str, for_training: bool = True) -> tuple[list[Record
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UserError(f"--manifest {manifest}: cannot be read ({reason}); give a CSV file.") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"--manifest {manifest}: a row cannot be read ({error}); mend the file.") from error
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise UserError(f"--manifest {manifest}: lacks the column {missing[0]}; it needs {', '.join(COLUMNS)}.")
     recordings = []
     split_of_package: dict[str, str] = {}
-    for row in reader:
-        where = f"--manifest {manifest} line {reader.line_num}"
+    for line_number, row in rows:
+        where = f"--manifest {manifest} line {line_number}"
         empty = [column for column in COLUMNS if not row[column]]
         if empty:
             raise UserError(f"{where}: {empty[0]} is empty; fill it in.")

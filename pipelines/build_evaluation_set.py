@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from models.errors import UserError
 from models.labels_of_corpus import read_manifest
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status
+from transforms.output_folders import make_folder
 
 
 def make_parser() -> ArgumentParser:
@@ -57,10 +58,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--output {output}: is not empty; give a new folder, or empty this one.")
     recordings, _ = read_manifest(arguments.manifest, for_training=False)
     sources = sources_of(recordings, arguments.manifest, arguments.split, parts, arguments.seed)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give a folder that can.") from error
+    make_folder("--output", output)
 
     def told(part: str, written: int) -> None:
         print(f"{part}: {written} files", file=sys.stderr)

@@ -21,7 +21,7 @@ from pipelines.job_end import wait_until_done
 from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
-from transforms.change_gates import how_to_see, read_change_gates
+from transforms.change_gates import read_change_gates
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
 from transforms.gates import read_gates, refusal_message, refusals
@@ -149,7 +149,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             clock.lap("read, decode, label and write tables")
         summary, before = read_run_summary(staging_dir), published_summary(options.output, date)
         gates = read_gates(summary, before, options.config.gates)
-        gates += read_change_gates(options.output, date, staging_dir, options.config.gates)
+        changes = read_change_gates(options.output, date, staging_dir, options.config.gates)
+        gates += changes.readings
         manifest = build_manifest(
             summary,
             gates,
@@ -164,8 +165,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         if refused := refusals(gates):
             left = publication.leave(manifest, papers)
             print(refusal_message(refused, staging_dir), file=sys.stderr)
-            if command := how_to_see(gates, options.output, date, staging_dir):
-                print(command, file=sys.stderr)
+            if changes.how_to_see:
+                print(changes.how_to_see, file=sys.stderr)
             if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
                 print(
                     f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",

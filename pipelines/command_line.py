@@ -6,7 +6,9 @@ import argparse
 import contextlib
 import datetime
 import difflib
+import errno
 import io
+import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -116,8 +118,34 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     try:
         return run(argv)
     except UserError as error:
-        print(f"earmark: {error}", file=sys.stderr)
+        print(f"earmark: {_one_line(str(error))}", file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
     except RunFailedError as error:
-        print(f"earmark: {error}", file=sys.stderr)
+        print(f"earmark: {_one_line(str(error))}", file=sys.stderr)
         return EXIT_FAILED
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, str):
+            raise
+        # Of whatever flag it is: a catalog's paths never get this far.
+        name = error.filename if len(error.filename) <= 80 else error.filename[:79] + "…"
+        flag = _flag_of(error.filename, sys.argv[1:] if argv is None else argv)
+        print(
+            f"earmark: {flag}{_one_line(name)}: the path is too long for its file system; give a shorter one.",
+            file=sys.stderr,
+        )
+        return EXIT_BAD_ARGUMENTS
+
+
+def _one_line(text: str) -> str:
+    """A message without characters that could steer a terminal or begin a line of their own; files hold anything."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def _flag_of(value: str, argv: Sequence[str]) -> str:
+    """The flag whose value begins with or is in ``value``, and a blank; empty when there is none."""
+    for flag, given in itertools.pairwise(["", *argv]):
+        named, equals, joined = given.partition("=")
+        name, text = (named, joined) if equals and named.startswith("--") else (flag, given)
+        if name.startswith("--") and text and text.rstrip("/") in value:
+            return f"{name} "
+    return ""

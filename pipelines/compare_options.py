@@ -15,7 +15,7 @@ from pipelines.payout_options import cents, month, policy_terms
 from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.comparison import ComparisonSettings
 from transforms.gates import GateSettings
-from transforms.output_folders import make_output_folder
+from transforms.output_folders import make_folder
 from transforms.payout_streams import PolicyTerms
 from transforms.published_runs import PublishedRun, read_previous_run, read_published_run
 from transforms.run_changes import ComparedRun
@@ -106,7 +106,7 @@ def parse(argv: Sequence[str] | None) -> CompareOptions:
     )
     output = pathlib.Path(arguments.output)
     if output.exists() and not output.is_dir():
-        make_output_folder(output)  # says what is wrong, before the work
+        make_folder("--output", output)  # says what is wrong, before the work
     return CompareOptions(before, after, settings, output)
 
 

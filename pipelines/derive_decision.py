@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.calibration import Calibration
 from models.calibration_comparison import CalibrationQuality, compare_calibrations, quality
@@ -32,6 +31,7 @@ from models.saved_model import check_model_folder, shipped_model_folder
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status
 from pipelines.job_config import load_config
 from transforms.decision_report import config_text, print_derivation
+from transforms.labels_parquet import read_labels
 
 _DESCRIPTION = """\
 Derive when a label is acted on from the cost model of a config and from labelled tracks, measure it on packages that it
@@ -103,15 +103,12 @@ def parse(argv: Sequence[str] | None) -> DerivationOptions:
     for flag, path in (("--output", output), ("--curve", curve)):
         if not path.parent.is_dir() or path.is_dir():
             raise UserError(f"{flag} {path}: cannot be written; give a file in a folder that exists.")
-    try:
-        table = pq.read_table(arguments.labels)
-    except (OSError, pa.ArrowInvalid) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"--labels {arguments.labels}: cannot be read ({reason}); give a Parquet file.") from error
+    source_flag = f"--labels {arguments.labels}"
+    table = read_labels(arguments.labels, source_flag)
     if "duration_s" in table.column_names:
         table = table.filter(pa.array(table["duration_s"].to_numpy() >= arguments.min_duration_s))
     columns = {name: table[name].to_pylist() for name in (*COLUMNS, *OPTIONAL_COLUMNS) if name in table.column_names}
-    tracks = labelled_tracks(columns, f"--labels {arguments.labels}")
+    tracks = labelled_tracks(columns, source_flag)
     versions = sorted(set(columns["model_version"]))
     if len(versions) > 1:
         raise UserError(

@@ -26,6 +26,7 @@ from models.saved_model import check_model_folder, shipped_model_folder
 from models.taxonomy import TAXONOMY_VERSION
 from pipelines.command_line import (
     EXIT_PUBLISHED,
+    EXIT_REFUSED,
     IN_PROCESS_RUNNER,
     ArgumentParser,
     check_beam_flags,
@@ -39,6 +40,7 @@ from transforms.evaluation import Labelled, compare_labels, evaluate, told_rows
 from transforms.evaluation_console import print_figures
 from transforms.evaluation_report import report_html
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
+from transforms.output_folders import make_folder
 from transforms.records import CatalogRow
 from transforms.write_tables import WriteTable
 
@@ -118,7 +120,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0.
+        0, or 3 when every recording is a dead letter, so that nothing was evaluated.
 
     Raises
     ------
@@ -145,10 +147,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             )
         recordings = [r for r in recordings if r.split == arguments.split]
     output = pathlib.Path(arguments.output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give a folder that can.") from error
+    make_folder("--output", output)
 
     root = str(pathlib.Path(arguments.manifest).parent)
     evaluated = evaluate(recordings, label(recordings, root, model, config, beam_flags), config.decision)
@@ -172,6 +171,13 @@ def run(argv: Sequence[str] | None = None) -> int:
     text = json.dumps(record, indent=1, allow_nan=False)
     (output / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     print_figures(record, str(output))
+    if not evaluated.labelled.labels.num_rows:
+        print(
+            f"Nothing was evaluated: all {len(recordings)} recordings of {arguments.manifest} are dead letters; "
+            f"{output / 'evaluation.html'} lists the causes.",
+            file=sys.stderr,
+        )
+        return EXIT_REFUSED
     return EXIT_PUBLISHED
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
 from pipelines.payout_options import cents, month, policy_terms
-from transforms.output_folders import make_output_folder
+from transforms.output_folders import make_folder
 from transforms.payout_console import money_text, print_payout
 from transforms.payout_streams import TREATMENT_COLUMNS, first_of_12, open_payout
 from transforms.payout_tables import (
@@ -66,7 +66,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     with open_payout(files, treatments, policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]
         columns = {"month": streams.month, "run_id": tables.run_id}
-        make_output_folder(output)
+        make_folder("--output", output)
         split = (split_rows(payout, columns) for payout in payouts)
         write_rows(output / "payout_split.parquet", PAYOUT_SPLIT, split)
         changes = (difference_rows(payouts[0], payout, columns) for payout in payouts[1:])

@@ -15,6 +15,7 @@ from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, ArgumentParser,
 from transforms.bigquery_client import connect
 from transforms.bigquery_errors import Place, plain_errors, require_bigquery_library
 from transforms.bigquery_publish import BigQueryPublication, DifferenceError
+from transforms.bigquery_views import make_views
 from transforms.catalog_bigquery import require_google_credentials
 from transforms.published_runs import read_published_run
 from transforms.table_schemas import TABLES
@@ -46,6 +47,9 @@ def make_parser() -> ArgumentParser:
         "--api_endpoint", type=_endpoint, metavar="URL",
         help="another address of BigQuery; http:// is taken for an emulator and gets no credentials",
     )  # fmt: skip
+    parser.add_argument(
+        "--views", action="store_true", help="also make the views of sql/ there, and an empty table streams for them"
+    )
     return parser
 
 
@@ -66,8 +70,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     published = read_published_run(arguments.tables, arguments.run_date, remote=True)
     try:
         with plain_errors(place):
-            publication = BigQueryPublication(connect(place), published, arguments.tables, _print_step)
-            changed = publication.publish()
+            dataset = connect(place)
+            changed = BigQueryPublication(dataset, published, arguments.tables, _print_step).publish()
+            if arguments.views:
+                make_views(dataset)
+                _print_step("views made")
     except DifferenceError as error:
         print(f"earmark: {error}", file=sys.stderr)
         return EXIT_REFUSED

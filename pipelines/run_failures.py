@@ -1,9 +1,8 @@
-"""What goes wrong around a run, put into one sentence: a full disk, a catalog that changes, a lost worker process."""
+"""What goes wrong around a run, in one sentence: a full disk, a changed catalog, a store that fails, a lost worker."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import re
@@ -11,13 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import Final
 
-from models.errors import RunFailedError, UserError
+from models.errors import NO_ROOM, RunFailedError, UserError
 
 _AGAIN: Final = "The partition is as it was; run the same command again."
-#: No room, for the disk, the user or the file. Beam hands some errors on as text only.
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Beam hands some errors on as text only.
 _NO_ROOM_TEXT: Final = re.compile(
-    "|".join(rf"\[Errno {number}\]|{re.escape(os.strerror(number))}" for number in _NO_ROOM)
+    "|".join(rf"\[Errno {number}\]|{re.escape(os.strerror(number))}" for number in NO_ROOM)
 )
 _CHANGED_TEXT: Final = re.compile(
     r"catalog file (\S.*?) (changed|has gone|appeared) since the run began|a file of catalog .* has gone"
@@ -53,14 +51,23 @@ def _sentence(error: BaseException, catalog: str, output: str) -> str | None:
     if found := _CHANGED_TEXT.search(text):
         what = f"the file {found[1]} {found[2]}" if found[1] else "a file of it has gone"
         return f"--catalog {catalog}: {what} while the run was reading it."
-    if any(isinstance(link, OSError) and link.errno in _NO_ROOM for link in chain) or _NO_ROOM_TEXT.search(text):
+    if any(isinstance(link, OSError) and link.errno in NO_ROOM for link in chain) or _NO_ROOM_TEXT.search(text):
         return (
             f"No room is left on a disk: --output {output} or the temporary folder {tempfile.gettempdir()} (TMPDIR) is "
             "full; make room there."
         )
+    if stores := [link for link in chain if _is_of_a_store(link)]:
+        reason = " ".join(str(stores[-1]).split())[:300]
+        return f"A store failed under --output {output} or --catalog {catalog} ({reason}); mend its rights or wait."
     if _WORKER_LOST_TEXT.search(text):
         return "A worker process was killed or died, maybe for want of memory; --processes 1 takes less."
     return None
+
+
+def _is_of_a_store(error: BaseException) -> bool:
+    # Clients that may not be installed; Beam wraps what they raise.
+    of_client = type(error).__module__.startswith(("google.", "botocore.", "requests.", "urllib3."))
+    return of_client or type(error).__name__ == "BeamIOError"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

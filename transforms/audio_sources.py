@@ -19,12 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeVar
 
+from models.errors import NO_ROOM
 from transforms.records import ErrorType
 
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHUNK_BYTES: Final = 1 << 20
 #: Waits before the second and third attempt at a remote file, in seconds.
 _RETRY_WAITS_S: Final = (0.5, 2.0)
+#: An attempt that took longer was repeated for long enough by the store's own client, in seconds.
+_LONG_ATTEMPT_S: Final = 60.0
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _T = TypeVar("_T")
 
@@ -179,13 +182,17 @@ def _stored_remotely(metadata: Any) -> StoredAudio:
 
 
 @contextlib.contextmanager
-def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None) -> Iterator[str]:
+def local_copy(
+    audio_uri: str, root: AudioRoot, audio_sha256: str | None = None, stored: StoredAudio | None = None
+) -> Iterator[str]:
     """Give the path of a local file with the audio; of a remote one a copy that is removed at the end.
 
     Parameters
     ----------
     audio_sha256
         What :func:`identify` found: other bytes than those are not given. Null: whatever is there.
+    stored
+        What it found of a local file in its storage. While that is the same, the bytes are not read for their sha256.
 
     Raises
     ------
@@ -197,8 +204,8 @@ def local_copy(audio_uri: str, root: AudioRoot, audio_sha256: str | None = None)
         audio_sha256 = None
     if not _is_remote(place):
         before = _local_state(place)
-        with _open(place, audio_uri, root) as (file, _):
-            if audio_sha256 is not None:
+        with _open(place, audio_uri, root) as (file, now):
+            if audio_sha256 is not None and (now.storage_version is None or now != stored):
                 _check_sha256(_chunks(file, audio_uri, root), audio_uri, audio_sha256)
         yield place
         if audio_sha256 is not None and _local_state(place) != before:
@@ -264,6 +271,10 @@ def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[tuple[BinaryI
         # A named pipe would block here for ever without O_NONBLOCK; for a plain file it means nothing.
         descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP):  # a socket
+            raise AudioSourceError(
+                ErrorType.UNREADABLE_AUDIO, f"The audio {_shown(audio_uri)} is no plain file."
+            ) from None
         raise _from_os_error(error, audio_uri) from None
     status = os.fstat(descriptor)
     with contextlib.ExitStack() as stack:
@@ -295,14 +306,17 @@ def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
     """Attempt it once on a local file, and a few times on a remote one."""
     waits = _RETRY_WAITS_S if _is_remote(place) else ()
     for wait_s in (*waits, None):
+        began = time.monotonic()
         try:
             return attempt()
         except AudioSourceError:
             raise
         except Exception as error:  # a store's client raises what it likes
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise  # for the copy: no fault of the audio, and the run must not go on without it
             if _is_remote(place) and _is_missing(place):
                 raise AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.") from None
-            if wait_s is None:
+            if wait_s is None or time.monotonic() - began > _LONG_ATTEMPT_S:
                 raise _from_os_error(error, audio_uri) from error
             time.sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

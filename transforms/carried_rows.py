@@ -114,12 +114,13 @@ def spill_one(folder: str, rows: pa.Table) -> str:
     return spill(folder, rows, np.zeros(rows.num_rows, np.int64), 1)
 
 
-def read_bucket(paths: Sequence[str], bucket: int) -> pa.Table:
-    """Read one bucket of every file; in no certain order, for the names of the files are drawn at random."""
+def read_buckets(paths: Sequence[str], buckets: Sequence[int]) -> pa.Table:
+    """Read buckets of every file; in no certain order, for the names of the files are drawn at random."""
     batches = []
     for path in sorted(paths):
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            batches.append(pa.ipc.open_file(pa.PythonFile(stream, mode="r")).get_batch(bucket))
+            spilled = pa.ipc.open_file(pa.PythonFile(stream, mode="r"))
+            batches += [spilled.get_batch(bucket) for bucket in buckets]
     return pa.Table.from_batches(batches).combine_chunks()
 
 

@@ -21,7 +21,7 @@ from transforms.audio_sources import AudioRoot
 from transforms.carried_rows import (
     ROWS_AT_ONCE,
     CarriedRows,
-    read_bucket,
+    read_buckets,
     spill,
     spill_one,
     whole,
@@ -43,6 +43,8 @@ LABELS: Final = "labels"
 #: Tables whose carried rows depend on nothing outside their bucket.
 FINISHED_TABLES: Final = ("audio_versions", "track_segments", "track_embeddings")
 
+#: Buckets of the catalog, about, when the previous run has fewer files.
+_CATALOG_BUCKETS: Final = 256
 _AUDIO_COLUMNS: Final = (
     "audio_sha256", "duration_s", "category", "functional_type", "confidence", "p_music", "p_functional", "p_speech",
     "music_fraction", "functional_fraction", "speech_fraction",
@@ -72,20 +74,33 @@ class CarrySettings:
     lineage: Mapping[str, Any]
     staging_dir: str
 
+    @property
+    def most_files(self) -> int:
+        """Files that the new tables have for one of the previous run's, at most: a power of two.
+
+        Many when that run was small, for the catalog may have become large since.
+        """
+        return max(4, 1 << (_CATALOG_BUCKETS // self.previous.buckets).bit_length() >> 1)
+
+    @property
+    def catalog_buckets(self) -> int:
+        """Buckets that the catalog is read into: those of every number of files that the new tables may have."""
+        return self.most_files * self.previous.buckets
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarriedLabels:
-    """The carried rows of ``track_labels`` of one bucket, without ``duplicate_of``; their hashes in ``track_hash``."""
+    """Carried rows of one file of ``track_labels``, without ``duplicate_of``; their hashes in ``track_hash``."""
 
-    bucket: int
+    shard: int
     path: str
 
 
 class CarryBucket(beam.DoFn):
-    """Compare one bucket of the catalog with the previous run.
+    """Compare the catalog rows of one file of the new tables with the previous run.
 
-    Takes the bucket's number, the files of :class:`~transforms.catalog_buckets.ReadCatalogBuckets`, and how many files
-    each table will have for one of the previous run's. Gives ``to_label`` (:class:`CatalogRow`), ``dead_letters``,
+    Takes the file's number with the number of all, and the files of
+    :class:`~transforms.catalog_buckets.ReadCatalogBuckets`. Gives ``to_label`` (:class:`CatalogRow`), ``dead_letters``,
     ``labelled`` (:class:`TallySum`), ``labels`` (:class:`CarriedLabels`), ``by_audio`` and ``by_release`` (files for
     :class:`~transforms.rows_by_key.RowsByKey`), and under each of :data:`FINISHED_TABLES` its :class:`CarriedRows`.
     """
@@ -106,9 +121,13 @@ class CarryBucket(beam.DoFn):
             for decision in ("auto", "review")
         }
 
-    def process(self, bucket: int, paths: Sequence[str], multiple: int) -> Iterator[beam.pvalue.TaggedOutput]:
-        """Compare one bucket."""
-        catalog, dead_letters = self._distinct(read_bucket(paths, bucket))
+    def process(self, element: tuple[int, int], paths: Sequence[str]) -> Iterator[beam.pvalue.TaggedOutput]:
+        """Compare the rows of one file."""
+        shard, shards = element
+        bucket = shard % self._settings.previous.buckets
+        catalog, dead_letters = self._distinct(
+            read_buckets(paths, range(shard, self._settings.catalog_buckets, shards))
+        )
         # As in the tables, whose rows are merged with these.
         catalog = catalog.take(pc.sort_indices(whole(catalog["track_id"])))
         for letter in dead_letters:
@@ -125,15 +144,15 @@ class CarryBucket(beam.DoFn):
         tally = RowTally(int(catalog["tally_rows"].to_numpy().sum()), digest)
         yield beam.pvalue.TaggedOutput(LABELLED, TallySum(tally, catalog.num_rows))
         hashes = catalog["track_hash"].to_numpy()
-        parts = iter([(new_versions, hashes)])
-        yield from _tagged("audio_versions", carried_rows(self._settings, "audio_versions", parts, bucket, multiple))
+        part = carried_rows(self._settings, "audio_versions", shard, [(new_versions, hashes)])
+        yield beam.pvalue.TaggedOutput("audio_versions", part)
         del new_versions
-        yield from self._unfinished(bucket, self._labels(catalog, bucket), hashes)
+        yield from self._unfinished(shard, self._labels(catalog, bucket), hashes)
         ids = whole(catalog["track_id"])
         del catalog
         for table in ("track_segments", "track_embeddings"):
             rows = self._rows_of(table, bucket, ids, hashes)
-            yield from _tagged(table, carried_rows(self._settings, table, rows, bucket, multiple))
+            yield beam.pvalue.TaggedOutput(table, carried_rows(self._settings, table, shard, rows))
 
     def _distinct(self, catalog: pa.Table) -> tuple[pa.Table, list[Any]]:
         """Judge the track ids that stand more than once, as :class:`CollapseDuplicates` does."""
@@ -195,11 +214,11 @@ class CarryBucket(beam.DoFn):
         return pa.table(columns)
 
     def _unfinished(
-        self, bucket: int, labels: pa.Table, hashes: npt.NDArray[np.uint64]
+        self, shard: int, labels: pa.Table, hashes: npt.NDArray[np.uint64]
     ) -> Iterator[beam.pvalue.TaggedOutput]:
         settings = self._settings
         path = spill_one(settings.staging_dir, labels.append_column("track_hash", pa.array(hashes)))
-        yield beam.pvalue.TaggedOutput(LABELS, CarriedLabels(bucket, path))
+        yield beam.pvalue.TaggedOutput(LABELS, CarriedLabels(shard, path))
         on_release = labels.filter(labels["release_id"].is_valid())
         for tag, rows, key in ((BY_AUDIO, labels, "audio_sha256"), (BY_RELEASE, on_release, "release_id")):
             keyed = pa.Table.from_arrays([rows[key], rows["track_id"], rows["category"]], schema=KEYED_ROWS)
@@ -208,29 +227,22 @@ class CarryBucket(beam.DoFn):
             yield beam.pvalue.TaggedOutput(tag, spill(settings.staging_dir, keyed, buckets, count))
 
 
-def _tagged(table: str, parts: Iterable[CarriedRows]) -> Iterator[beam.pvalue.TaggedOutput]:
-    for part in parts:
-        yield beam.pvalue.TaggedOutput(table, part)
-
-
 def carried_rows(
     settings: CarrySettings,
     table: str,
-    parts: Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]],
-    bucket: int,
-    multiple: int,
-) -> Iterator[CarriedRows]:
-    """Put the new run's lineage behind rows and give them to the files that they belong in.
+    shard: int,
+    parts: Iterable[tuple[pa.Table, npt.NDArray[np.uint64]]],
+) -> CarriedRows:
+    """Put the new run's lineage behind rows and write them for one file of the table.
 
     Parameters
     ----------
+    shard
+        Number of the file.
     parts
-        Rows of ``table`` from one bucket, in its sort order and without lineage, each part with the hashes of its rows'
-        track ids.
-    multiple
-        How many files of the new run the bucket's rows are spread over.
+        Its rows in their sort order and without lineage, each part with the hashes of its rows' track ids.
     """
-    schema, buckets = TABLES[table], settings.previous.buckets
+    schema = TABLES[table]
 
     def with_lineage(rows: pa.Table) -> pa.Table:
         columns = [
@@ -242,15 +254,4 @@ def carried_rows(
         return pa.Table.from_arrays(columns, schema=schema)
 
     complete = ((with_lineage(rows), hashes) for rows, hashes in parts)
-    if multiple == 1:
-        yield write_carried_rows(settings.staging_dir, table, bucket, complete, schema)
-        return
-    # One pass for each file keeps one open; a bucket is spread over more than one file only while a catalog grows.
-    kept = list(complete)
-    for shard in range(bucket, buckets * multiple, buckets):
-        mine = (
-            (rows.filter(pa.array(here)), hashes[here])
-            for rows, hashes in kept
-            for here in [hashes % np.uint64(buckets * multiple) == shard]
-        )
-        yield write_carried_rows(settings.staging_dir, table, shard, mine, schema)
+    return write_carried_rows(settings.staging_dir, table, shard, complete, schema)

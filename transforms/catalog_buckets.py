@@ -46,7 +46,7 @@ class CatalogBuckets(NamedTuple):
     Attributes
     ----------
     paths
-        Files of catalog rows, for :func:`transforms.carried_rows.read_bucket`: the bucket of a row is the hash of its
+        Files of catalog rows, for :func:`transforms.carried_rows.read_buckets`: the bucket of a row is the hash of its
         track id modulo the number of buckets.
     dead_letters
         ``DeadLetter`` of type ``invalid_row``.

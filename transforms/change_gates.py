@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import shlex
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +20,22 @@ _LOG = logging.getLogger(__name__)
 _GATES: Final = ("max_changed_share", "max_music_to_functional_share")
 
 
-def read_change_gates(output: str, run_date: str, staging_dir: str, settings: GateSettings) -> list[GateReading]:
+class ChangeReadings(NamedTuple):
+    """What the gates on single tracks saw.
+
+    Attributes
+    ----------
+    readings
+        One for each gate.
+    how_to_see
+        A line with the command that shows the tracks behind a refusal; null when none of these gates refuses.
+    """
+
+    readings: list[GateReading]
+    how_to_see: str | None
+
+
+def read_change_gates(output: str, run_date: str, staging_dir: str, settings: GateSettings) -> ChangeReadings:
     """Read the gates on tracks that changed since the latest partition for an earlier date.
 
     Parameters
@@ -33,18 +48,26 @@ def read_change_gates(output: str, run_date: str, staging_dir: str, settings: Ga
         Where its tables are staged.
     """
     if all(getattr(settings, gate) is None for gate in _GATES):
-        return judge_changes(None, "", settings)
+        return ChangeReadings(judge_changes(None, "", settings), None)
     try:
         previous = read_previous_run(output, datetime.date.fromisoformat(run_date))
         staged = read_staged_run(staging_dir)
         if previous is None or staged is None:
-            return judge_changes(None, "no earlier partition to compare with", settings)
+            return ChangeReadings(judge_changes(None, "no earlier partition to compare with", settings), None)
         changes = count_changes(ComparedRun(previous, output, "--output"), ComparedRun(staged, staging_dir, "--output"))
-    except (UserError, OSError, pa.ArrowException, duckdb.Error) as error:
+    except Exception as error:
+        # A store's client raises what it likes.
+        if "://" not in output and not isinstance(error, UserError | OSError | pa.ArrowException | duckdb.Error):
+            raise
         # Hours of labelling are not to be lost for a partition of another day that somebody damaged.
         _LOG.warning("The earlier partition cannot be compared with: %s", error)
-        return judge_changes(None, f"the earlier partition cannot be read ({' '.join(str(error).split())})", settings)
-    return judge_changes(changes, f"since run_date {previous.run_date}", settings)
+        why = f"the earlier partition cannot be read ({' '.join(str(error).split())})"
+        return ChangeReadings(judge_changes(None, why, settings), None)
+    readings = judge_changes(changes, f"since run_date {previous.run_date}", settings)
+    command = ["python", "-m", "pipelines.compare_runs", "--before", output, "--before_run_date"]
+    command += [str(previous.run_date), "--after", staging_dir, "--output", "comparison"]
+    refused = any(reading.refused for reading in readings)
+    return ChangeReadings(readings, f"To see the tracks: {shlex.join(command)}" if refused else None)
 
 
 def judge_changes(changes: LabelChanges | None, since: str, settings: GateSettings) -> list[GateReading]:
@@ -85,13 +108,3 @@ def _judge(gate: str, changes: LabelChanges, since: str, limit: float, min_rows:
         return looked_away(gate, limit, f"{rows} {kind} are fewer than {max(1, min_rows)}")
     refused = exceeds(share, limit)
     return GateReading(gate, share, limit, refused, f"{what}: {percent(share)}, {verdict(refused)} {percent(limit)}.")
-
-
-def how_to_see(readings: list[GateReading], output: str, run_date: str, staging_dir: str) -> str | None:
-    """The command that shows the tracks behind a refusal; null when no gate on tracks refused."""
-    if not any(reading.refused and reading.gate in _GATES for reading in readings):
-        return None
-    previous = read_previous_run(output, datetime.date.fromisoformat(run_date))
-    date = ["--before_run_date", str(previous.run_date)] if previous is not None else []
-    command = ["python", "-m", "pipelines.compare_runs", "--before", output, *date, "--after", staging_dir]
-    return f"To see the tracks: {shlex.join([*command, '--output', 'comparison'])}"

@@ -14,7 +14,7 @@ from transforms.comparison_record import comparison_record
 from transforms.comparison_report import comparison_html
 from transforms.comparison_tables import prepare_views, write_comparison_tables
 from transforms.gates import GateSettings
-from transforms.output_folders import make_output_folder
+from transforms.output_folders import make_folder
 from transforms.payout_streams import PolicyTerms, StreamsPayout, bounded_database
 from transforms.run_changes import ComparedRun, count_label_changes, load_runs
 from transforms.run_summary import to_text
@@ -66,7 +66,7 @@ def compare(
         streams = StreamsPayout(connection, settings.stream_files, settings.month) if settings.stream_files else None
         load_runs(connection, before, after, settings.policies)
         prepare_views(connection, streams is not None)
-        make_output_folder(output)
+        make_folder("--output", output)
         write_comparison_tables(connection, output)
         money: list[MovedMoney] = []
         if streams is not None:

@@ -7,8 +7,9 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,9 @@ from models.decision import FLAGS
 from models.taxonomy import CATEGORIES
 from transforms.printable import printable
 from transforms.run_report import REPORT
+
+#: How a table is read without holding much of it: a partition may have millions of rows.
+_IN_SMALL_PARTS: Final = {"batch_size": 16_384, "batch_readahead": 1, "fragment_readahead": 1, "use_threads": False}
 
 
 def reason(label: dict[str, Any]) -> str:
@@ -44,7 +48,7 @@ def examples(labels: ds.Dataset, count: int = 5) -> list[dict[str, Any]]:
     chosen: dict[str, dict[str, Any]] = {}
     for want in [*wanted, decision == "review", None]:
         fresh = count - len(chosen) if want is None or len(chosen) >= len(CATEGORIES) else 1
-        rows = labels.head(count + fresh, filter=want).to_pylist()
+        rows = labels.head(count + fresh, filter=want, **_IN_SMALL_PARTS).to_pylist()
         for row in [row for row in rows if row["track_id"] not in chosen][:fresh]:
             chosen[row["track_id"]] = row
     return list(chosen.values())[:count]
@@ -63,16 +67,16 @@ def print_report(
     console = console or Console(soft_wrap=False)
     labels = _partition(output, "track_labels", run_date)
     causes = Counter(_partition(output, "dead_letters", run_date).to_table(["error_type"])["error_type"].to_pylist())
-    decisions = (
-        labels.to_table(["category", "decision"]).group_by(["category", "decision"]).aggregate([([], "count_all")])
-    )
-    tracks = {(row["category"], row["decision"]): row["count_all"] for row in decisions.to_pylist()}
+    tracks: Counter[tuple[str, str]] = Counter()
+    for batch in labels.to_batches(columns=["category", "decision"], **_IN_SMALL_PARTS):
+        kinds = pa.table(batch).group_by(["category", "decision"]).aggregate([([], "count_all")])
+        tracks.update({(kind["category"], kind["decision"]): kind["count_all"] for kind in kinds.to_pylist()})
 
-    counts = Table(title=f"{sum(tracks.values()):,} tracks labelled", title_justify="left")
+    counts = Table(title=f"{tracks.total():,} tracks labelled", title_justify="left")
     for heading in ("category", "auto", "review", "all"):
         counts.add_column(heading, justify="left" if heading == "category" else "right")
     for category in CATEGORIES:
-        auto, review = tracks.get((category, "auto"), 0), tracks.get((category, "review"), 0)
+        auto, review = tracks[category, "auto"], tracks[category, "review"]
         counts.add_row(category, f"{auto:,}", f"{review:,}", f"{auto + review:,}")
     console.print(counts)
 
@@ -88,7 +92,8 @@ def print_report(
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(
             f"  {printable(row['track_id'])}  {printable(row['title'] or '(no title)')}\n"
-            f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: {reason(row)}",
+            f"      {label}, confidence {row['confidence']:.3f}, {row['decision']}: "
+            f"{printable(reason(row))}",
             markup=False,
             highlight=False,
             soft_wrap=True,

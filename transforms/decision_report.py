@@ -38,7 +38,8 @@ def print_derivation(
         Parts of the cross-validation.
     """
     console = Console(soft_wrap=True)
-    console.print(f"{source}\n", highlight=False)
+    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in source)
+    console.print(f"{printable}\n", markup=False, highlight=False)
     console.print(
         _table(
             "Confidence from which a label is acted on: by the costs, and cheapest on these labels",

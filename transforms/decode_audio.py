@@ -18,7 +18,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from models.window_records import DecodePlan
-from transforms.audio_sources import AudioRoot, AudioSourceError, identify, local_copy
+from transforms.audio_sources import AudioRoot, AudioSourceError, StoredAudio, identify, local_copy
 from transforms.decoder_pool import DecoderPool, DecodeSettings, DecodeTask, shared_pool
 from transforms.records import CatalogRow, DeadLetter, ErrorType, Stage
 from transforms.worker_life import end_with_main_process
@@ -27,6 +27,7 @@ from transforms.worker_life import end_with_main_process
 DEAD_LETTERS: Final = "dead_letters"
 SUMMARIES: Final = "summaries"
 VERSIONS: Final = "versions"
+FILES: Final = "files"
 
 #: Tracks in flight for each decoder process, in each thread of the worker.
 _IN_FLIGHT_PER_PROCESS: Final = 2
@@ -40,6 +41,8 @@ class DecodeRequest:
     ----------
     audio_uri
         As in the catalog.
+    stored
+        What its storage said of the file when its sha256 was found.
     starts
         First samples of the windows that a later round hears, ascending; null for the first round.
     known_flags
@@ -47,6 +50,7 @@ class DecodeRequest:
     """
 
     audio_uri: str
+    stored: StoredAudio | None = None
     starts: tuple[int, ...] | None = None
     known_flags: tuple[str, ...] = ()
 
@@ -56,7 +60,8 @@ class IdentifyAudio(beam.PTransform):
 
     Main output: ``(audio_sha256, CatalogRow)``. Output ``dead_letters``: :class:`~transforms.records.DeadLetter` of
     rows whose audio is missing, empty, too large, not to be read, or not allowed. Output ``versions``:
-    ``(audio_sha256, (track_id, size_bytes, storage_version))`` of the other rows.
+    ``(audio_sha256, (track_id, size_bytes, storage_version))`` of the other rows. Output ``files``: ``(audio_sha256,
+    (track_id, DecodeRequest))`` of them.
     """
 
     def __init__(self, root: AudioRoot) -> None:
@@ -65,7 +70,9 @@ class IdentifyAudio(beam.PTransform):
 
     def expand(self, rows: Any) -> Any:
         """Attach the stage."""
-        return rows | beam.ParDo(_IdentifyAudioFn(self._root)).with_outputs(DEAD_LETTERS, VERSIONS, main="identified")
+        return rows | beam.ParDo(_IdentifyAudioFn(self._root)).with_outputs(
+            DEAD_LETTERS, VERSIONS, FILES, main="identified"
+        )
 
 
 class DecodeAudio(beam.PTransform):
@@ -111,6 +118,8 @@ class _IdentifyAudioFn(beam.DoFn):
         yield identity.sha256, row
         version = row.track_id, identity.size_bytes, identity.storage_version
         yield beam.pvalue.TaggedOutput(VERSIONS, (identity.sha256, version))
+        request = DecodeRequest(row.audio_uri, StoredAudio(identity.size_bytes, identity.storage_version))
+        yield beam.pvalue.TaggedOutput(FILES, (identity.sha256, (row.track_id, request)))
 
 
 class _InFlight:
@@ -152,7 +161,9 @@ class _DecodeAudioFn(beam.DoFn):
     def process(self, pair: tuple[str, DecodeRequest]) -> Iterator[Any]:
         sha256, request = pair
         pool = self._pool()
-        task = pool.submit(functools.partial(local_copy, request.audio_uri, self._root, sha256), request.starts)
+        task = pool.submit(
+            functools.partial(local_copy, request.audio_uri, self._root, sha256, request.stored), request.starts
+        )
         tasks = self._in_flight.tasks
         tasks.append((sha256, request, task))
         while tasks and (tasks[0][-1].finished or len(tasks) >= _IN_FLIGHT_PER_PROCESS * pool.process_count):

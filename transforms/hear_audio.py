@@ -34,7 +34,7 @@ _HEARD: Final = "heard"
 class _Heard:
     """What the rounds so far brought of one audio; ``predictions`` are in no certain order."""
 
-    audio_uri: str
+    first: DecodeRequest
     summaries: tuple[DecodeSummary, ...]
     predictions: tuple[WindowPrediction, ...]
 
@@ -42,9 +42,10 @@ class _Heard:
 class HearAudio(beam.PTransform):
     """Decode and classify audio, each in as many windows as its label needs.
 
-    Input: ``(audio_sha256, audio_uri)``, each sha256 once. Gives a dict of PCollections: ``predictions``, of
-    ``(audio_sha256, WindowPrediction)``, and ``summaries``, of ``(audio_sha256, (round, DecodeSummary))``, one for each
-    round that the audio was heard in, from 0 on. An audio's predictions are as many as its summaries say together.
+    Input: ``(audio_sha256, DecodeRequest)`` of the first round, each sha256 once. Gives a dict of PCollections:
+    ``predictions``, of ``(audio_sha256, WindowPrediction)``, and ``summaries``, of ``(audio_sha256, (round,
+    DecodeSummary))``, one for each round that the audio was heard in, from 0 on. An audio's predictions are as many as
+    its summaries say together.
 
     Parameters
     ----------
@@ -76,11 +77,11 @@ class HearAudio(beam.PTransform):
         self._root, self._decode, self._plan, self._handler = root, decode, plan, handler
         self._calibration, self._decision, self._counted = calibration, decision, counted
 
-    def expand(self, audio: beam.PCollection[tuple[str, str]]) -> dict[str, beam.PCollection[Any]]:
+    def expand(self, audio: beam.PCollection[tuple[str, DecodeRequest]]) -> dict[str, beam.PCollection[Any]]:
         """Compose the rounds."""
         rounds = len(self._plan.round_windows)
-        requests = audio | "FirstRequests" >> beam.MapTuple(lambda sha256, uri: (sha256, DecodeRequest(uri)))
-        before = audio | "NothingHeard" >> beam.MapTuple(lambda sha256, uri: (sha256, _Heard(uri, (), ())))
+        requests = audio
+        before = audio | "NothingHeard" >> beam.MapTuple(lambda sha256, request: (sha256, _Heard(request, (), ())))
         summaries, predictions = [], []
         for index in range(rounds):
             name = f"Round{index + 1}"
@@ -129,12 +130,12 @@ class _AskForMore(beam.DoFn):
                 "the stages of decoding lost or doubled one, so the run stops"
             )
         before, summary = befores[0], ended[0]
-        heard = _Heard(before.audio_uri, (*before.summaries, summary), (*before.predictions, *joined["predictions"]))
+        heard = _Heard(before.first, (*before.summaries, summary), (*before.predictions, *joined["predictions"]))
         merged = merge_summaries(heard.summaries)
         total_samples = round(merged.duration_s * self._plan.sample_rate_hz)
         starts = tuple(window_starts(total_samples, self._plan, self._next_round))
         ordered = sorted(heard.predictions, key=lambda prediction: prediction.start_s)
         if starts and needs_more(ordered, merged, self._calibration, self._decision):
-            request = DecodeRequest(heard.audio_uri, starts, merged.flags)
+            request = dataclasses.replace(heard.first, starts=starts, known_flags=merged.flags)
             yield beam.pvalue.TaggedOutput(_REQUESTS, (audio_sha256, request))
             yield beam.pvalue.TaggedOutput(_HEARD, (audio_sha256, heard))

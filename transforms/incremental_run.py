@@ -1,11 +1,12 @@
 """A run that labels what is new or changed and carries all other labels forward from the previous run.
 
 Carried rows travel in files, a bucket of track ids at a time; only rows that are labelled anew travel one by one. So
-memory grows with the size of a bucket, which is a file of the previous run, and with the number of new rows.
+memory grows with the size of a bucket, which is a file of the new tables, and with the number of new rows.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.royalty_policy import RoyaltyPolicy
-from transforms.carried_rows import ROWS_AT_ONCE, read_bucket, whole
+from transforms.carried_rows import ROWS_AT_ONCE, read_buckets, whole
 from transforms.carry_labels import (
     BY_AUDIO,
     BY_RELEASE,
@@ -42,7 +43,7 @@ from transforms.write_tables import shard_count
 class LabelIncrementally(beam.PTransform):
     """Label a catalog, carrying labels forward where audio is unchanged.
 
-    Each table gets a multiple of the previous run's number of files, so that the rows of one come from one.
+    Each table gets the previous run's number of files times a power of two, so that the rows of one come from one.
 
     Parameters
     ----------
@@ -73,8 +74,7 @@ class LabelIncrementally(beam.PTransform):
         counted: Counted,
     ) -> None:
         super().__init__()
-        buckets = settings.previous.buckets
-        self._read_catalog = ReadCatalogBuckets(catalog, catalog_states, settings.staging_dir, buckets)
+        self._read_catalog = ReadCatalogBuckets(catalog, catalog_states, settings.staging_dir, settings.catalog_buckets)
         self._settings, self._label_tracks = settings, label_tracks
         self._policies, self._rows_per_file, self._counted = tuple(policies), rows_per_file, counted
 
@@ -83,20 +83,18 @@ class LabelIncrementally(beam.PTransform):
         settings, buckets = self._settings, self._settings.previous.buckets
         catalog = pbegin | "ReadCatalog" >> self._read_catalog
         read = self._counted("rows_read", catalog.read)
-        multiple = (
+        files_per_table = (
             read
             | "Rows" >> beam.Map(lambda tally: tally.rows)
             | "CountRows" >> beam.CombineGlobally(sum)
-            | "FilesPerBucket" >> beam.Map(_files_per_bucket, self._rows_per_file, buckets)
+            | "FilesPerTable" >> beam.Map(_files_per_table, self._rows_per_file, buckets, settings.most_files)
         )
         carried = (
-            pbegin
-            | "Buckets" >> beam.Create(range(buckets), reshuffle=False)
-            | "SpreadBuckets" >> beam.Reshuffle()
+            files_per_table
+            | "Files" >> beam.FlatMap(lambda files: [(number, files) for number in range(files)])
+            | "SpreadFiles" >> beam.Reshuffle()
             | "Carry"
-            >> beam.ParDo(
-                CarryBucket(settings), beam.pvalue.AsList(catalog.paths), beam.pvalue.AsSingleton(multiple)
-            ).with_outputs(*CarryBucket.OUTPUTS)
+            >> beam.ParDo(CarryBucket(settings), beam.pvalue.AsList(catalog.paths)).with_outputs(*CarryBucket.OUTPUTS)
         )
         fresh = self._counted("rows_valid", carried[TO_LABEL]) | "LabelTracks" >> self._label_tracks
         keyed = fresh["track_labels"] | "Keys" >> beam.FlatMap(_keys).with_outputs(BY_AUDIO, BY_RELEASE)
@@ -110,7 +108,6 @@ class LabelIncrementally(beam.PTransform):
             _FinishBucket(settings, self._policies),
             beam.pvalue.AsList(firsts[SPILLED]),
             beam.pvalue.AsList(releases[SPILLED]),
-            beam.pvalue.AsSingleton(multiple),
         ).with_outputs("track_labels", "royalty_treatments")
         completed = (
             {
@@ -137,12 +134,14 @@ class LabelIncrementally(beam.PTransform):
             )
             | "DeadLetters" >> beam.Flatten(),
             {table: parts | f"Both {table}" >> beam.Flatten() for table, parts in rows.items()},
-            multiple | "FilesPerTable" >> beam.Map(lambda files, count: files * count, buckets),
+            files_per_table,
         )
 
 
-def _files_per_bucket(rows: int, rows_per_file: int, buckets: int) -> int:
-    return max(1, round(shard_count(rows, rows_per_file) / buckets))
+def _files_per_table(rows: int, rows_per_file: int, buckets: int, most: int) -> int:
+    """Those of the previous run times a power of two, so that each new file's carried rows come from one of them."""
+    wanted = shard_count(rows, rows_per_file) / buckets
+    return buckets * min(most, 1 << max(0, round(math.log2(wanted))))
 
 
 def _keys(label: Mapping[str, Any]) -> Iterator[beam.pvalue.TaggedOutput]:
@@ -160,7 +159,7 @@ def _complete(track_id: str, joined: Mapping[str, Iterable[Any]]) -> Iterator[be
 
 
 class _FinishBucket(beam.DoFn):
-    """Rows of ``track_labels`` and ``royalty_treatments`` of one bucket of carried tracks."""
+    """Carried rows of one file of ``track_labels`` and of ``royalty_treatments``."""
 
     def __init__(self, settings: CarrySettings, policies: tuple[RoyaltyPolicy, ...]) -> None:
         super().__init__()
@@ -169,22 +168,20 @@ class _FinishBucket(beam.DoFn):
         self._treat = Treat(policies, {})
 
     def process(
-        self, carried: CarriedLabels, firsts: Sequence[str], releases: Sequence[str], multiple: int
+        self, carried: CarriedLabels, firsts: Sequence[str], releases: Sequence[str]
     ) -> Iterator[beam.pvalue.TaggedOutput]:
-        labels = read_bucket([carried.path], 0)
+        labels, bucket = read_buckets([carried.path], [0]), carried.shard % self._settings.previous.buckets
         hashes = labels["track_hash"].to_numpy()
         if firsts:
-            answers = read_bucket(firsts, carried.bucket)
+            answers = read_buckets(firsts, [bucket])
             found = pc.index_in(whole(labels["track_id"]), value_set=whole(answers["track_id"]))
             duplicate_of = whole(answers["first"]).take(found)
             labels = labels.set_column(labels.schema.get_field_index("duplicate_of"), "duplicate_of", duplicate_of)
-        parts = iter([(labels, hashes)])
-        for part in carried_rows(self._settings, "track_labels", parts, carried.bucket, multiple):
-            yield beam.pvalue.TaggedOutput("track_labels", part)
-        if not self._policies:
-            return
-        treatments = self._treatments(labels, hashes, read_bucket(releases, carried.bucket) if releases else None)
-        for part in carried_rows(self._settings, "royalty_treatments", treatments, carried.bucket, multiple):
+        part = carried_rows(self._settings, "track_labels", carried.shard, [(labels, hashes)])
+        yield beam.pvalue.TaggedOutput("track_labels", part)
+        if self._policies:
+            rows = self._treatments(labels, hashes, read_buckets(releases, [bucket]) if releases else None)
+            part = carried_rows(self._settings, "royalty_treatments", carried.shard, rows)
             yield beam.pvalue.TaggedOutput("royalty_treatments", part)
 
     def _treatments(

@@ -19,7 +19,7 @@ from models.taxonomy import CATEGORIES
 from models.track_flags import track_flags
 from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
 from transforms.audio_sources import AudioRoot
-from transforms.decode_audio import IdentifyAudio
+from transforms.decode_audio import DecodeRequest, IdentifyAudio
 from transforms.decoder_pool import DecodeSettings
 from transforms.hear_audio import Counted, HearAudio
 from transforms.model_inference import EarmarkModelHandler
@@ -102,11 +102,10 @@ class LabelTracks(beam.PTransform):
         settings, counted = self._settings, self._counted
         identified = rows | "IdentifyAudio" >> IdentifyAudio(settings.audio_root)
         audio = (
-            counted("rows_identified", identified["identified"])
-            | "AudioOfRow" >> beam.MapTuple(lambda sha256, row: (sha256, (row.track_id, row.audio_uri)))
+            counted("rows_identified", identified["files"])
             # Of all rows with the same bytes the first track's file is read, whatever order they came in.
-            | "FirstRowOfAudio" >> beam.CombinePerKey(min)
-            | "UriOfAudio" >> beam.MapTuple(lambda sha256, first: (sha256, first[1]))
+            | "FirstRowOfAudio" >> beam.CombinePerKey(_first)
+            | "FileOfAudio" >> beam.MapTuple(lambda sha256, first: (sha256, first[1]))
         )
         heard = counted("audio_found", audio) | "HearAudio" >> HearAudio(
             settings.audio_root,
@@ -133,6 +132,10 @@ class LabelTracks(beam.PTransform):
             )
             | "DeadLettersOfAudio" >> beam.Flatten(),
         }
+
+
+def _first(rows: Iterable[tuple[str, DecodeRequest]]) -> tuple[str, DecodeRequest]:
+    return min(rows, key=lambda row: row[0])
 
 
 class _LabelRows(beam.DoFn):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import pathlib
+import tempfile
 
 from models.errors import UserError
 
 
-def make_output_folder(output: pathlib.Path) -> None:
-    """Make the folder of ``--output``; raises :class:`UserError` when it cannot be."""
+def make_folder(flag: str, folder: pathlib.Path) -> None:
+    """Make the folder of a flag, and refuse one that cannot be written: before the work, not after it.
+
+    Raises
+    ------
+    UserError
+        Names the flag and the folder.
+    """
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give a folder that can.") from error
+        raise UserError(f"{flag} {folder}: cannot be written ({error.strerror}); give a folder that can.") from error

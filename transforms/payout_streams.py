@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from models.errors import UserError
 from models.payout_shares import WEIGHT_UNITS, PayoutCell
-from transforms.streams_parquet import STREAMS, read_streams
+from transforms.streams_parquet import MOST_STREAMS, STREAMS, read_streams
 from transforms.warehouse_tables import create_table, insert
 
 UNLABELLED: Final = "unlabelled"
@@ -30,8 +30,6 @@ TREATMENT_COLUMNS: Final = (
     "stream_weight",
 )
 _BATCH_ROWS: Final = 50_000
-#: So that every sum fits a 64-bit column.
-_MOST_STREAMS: Final = 10**18
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -182,7 +180,7 @@ def _load_streams(connection: Any, paths: Sequence[str]) -> None:
 def _month_and_first(connection: Any, month: str | None) -> tuple[str, str]:
     """Give the month, by default the latest, and the first of its 12 that has streams."""
     latest, total = connection.execute("SELECT max(month), coalesce(sum(streams), 0)::HUGEINT FROM streams").fetchone()
-    if total > _MOST_STREAMS:
+    if total > MOST_STREAMS:
         raise UserError(f"--streams: the rows add up to {total} streams, which is more than there can be.")
     if latest is None:
         raise UserError("--streams: the files hold no rows.")

@@ -8,16 +8,19 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from models.errors import NO_ROOM, UserError
 from transforms.run_lock import RunLock
 
 _AT_FDCWD_LINUX: Final = -100
 _AT_FDCWD_MACOS: Final = -2
 _RENAME_EXCHANGE: Final = 2  # Linux, renameat2
 _RENAME_SWAP: Final = 2  # macOS, renameatx_np
+_DELETE_ATTEMPTS: Final = 5
 _UNSUPPORTED: Final = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 
@@ -80,6 +83,28 @@ class LocalStorage:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def check_writable(self, folders: Sequence[str]) -> None:
+        """Find out now whether there will be room to write and a right to: at the end it would be too late.
+
+        Raises
+        ------
+        UserError
+            One of ``folders``, or the output folder itself, is there and cannot be written.
+        """
+        for folder in (self._output, *(self._output / name for name in folders)):
+            if not os.path.lexists(folder):
+                continue
+            try:
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise
+                raise UserError(
+                    f"The output folder {self._output} (--output) cannot be written: {error.strerror} ({folder}); give "
+                    "a folder that can."
+                ) from error
 
     def full_path(self, path: str) -> str:
         """Put the output folder in front of ``path``."""
@@ -172,12 +197,22 @@ class LocalStorage:
         (self._output / path).unlink(missing_ok=True)
 
     def delete_folder(self, folder: str) -> None:
-        """Delete a folder and all in it, if it is there."""
-        try:
-            shutil.rmtree(self._output / folder)
-        except FileNotFoundError:
-            if (self._output / folder).exists():  # Something in it went away meanwhile.
-                shutil.rmtree(self._output / folder)
+        """Delete a folder and all in it, if it is there.
+
+        An engine may go on with the job of a killed process and write into its staging folder meanwhile. That keeps
+        nobody from publishing, so what is left of it after some attempts stays, for the next run to delete.
+        """
+        path = self._output / folder
+        for _ in range(_DELETE_ATTEMPTS):
+            if not path.exists():
+                return
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:  # something in it went away meanwhile
+                continue
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
 
 
 def _sync(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -48,6 +49,9 @@ class RemoteStorage:
     @staticmethod
     def _lock_path(run_date: str) -> str:
         return f".locks/run_date={run_date}.lock"
+
+    def check_writable(self, folders: Sequence[str]) -> None:
+        """Do nothing: the lock was written, and a store has no folders of their own rights."""
 
     def full_path(self, path: str) -> str:
         """Put the output folder in front of ``path``."""

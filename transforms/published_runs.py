@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from models.errors import UserError
+from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
 from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.table_schemas import TABLES
@@ -284,22 +285,6 @@ def open_checked(file: PublishedFile, tables: str, run: PublishedRun, *, flag: s
         raise _half_written(given, run, f"the content of {file.table}/…/{name} has changed")
     handle.seek(0)
     return handle
-
-
-def open_stored(uri: str) -> IO[bytes]:
-    """Open a file on a local disk or an object store, for reading anywhere in it.
-
-    Raises
-    ------
-    OSError
-        It is not there.
-    """
-    if "://" not in uri:
-        return Path(uri).open("rb")
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    return FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED)  # type: ignore[no-any-return]
 
 
 def _blocks(handle: IO[bytes]) -> Iterator[bytes]:

@@ -170,7 +170,14 @@ class Publication:
         """Clear what killed and refused runs of this date left, and give :attr:`staging_dir`, empty.
 
         A publication that was killed half-way is finished first. Only for the holder of the lock.
+
+        Raises
+        ------
+        UserError
+            A folder that this run will write to cannot be written.
         """
+        partitions = [f"{table}/run_date={self._run_date}" for table in TABLES]
+        self._storage.check_writable([*TABLES, *partitions, "runs", f"runs/{self._run_id}", ".staging"])
         found = self._storage.read(self._plan_path)
         if found is not None:
             plan = _Plan(**json.loads(found))

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from models.royalty_rule import ReleaseContext
 from models.taxonomy import FUNCTIONAL
-from transforms.carried_rows import mask_of, read_bucket, spill, whole
+from transforms.carried_rows import mask_of, read_buckets, spill, whole
 from transforms.records import key_hash
 
 #: A key (audio or release), the track that has it, and the track's category.
@@ -90,7 +90,7 @@ class _Answer(beam.DoFn):
         fresh = pa.Table.from_arrays([pa.array(values, pa.string()) for values in columns], schema=KEYED_ROWS)
         parts = [_marked(fresh, False)]
         if paths:
-            parts.append(_marked(read_bucket(paths, bucket), True))
+            parts.append(_marked(read_buckets(paths, [bucket]), True))
         answers = self._answer(pa.concat_tables(parts).combine_chunks())
         of_spilled = answers.filter(answers["spilled"])
         if of_spilled.num_rows:

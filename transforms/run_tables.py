@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from transforms.published_runs import open_stored
+from transforms.catalog_files import open_stored
 from transforms.table_schemas import TABLES
 
 

@@ -23,6 +23,8 @@ STREAMS: Final = pa.schema(
     ]
 )
 MONTH_PATTERN: Final = "[0-9]{4}-(0[1-9]|1[0-2])"
+#: Of all rows together, so that every sum fits a 64-bit column.
+MOST_STREAMS: Final = 10**18
 
 
 def find_stream_files(pattern: str) -> list[str]:
@@ -80,12 +82,19 @@ def read_streams(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
     Raises
     ------
     UserError
-        A value is missing, a month is none, or a number of streams is negative.
+        A file is damaged, a value is missing, a month is none, or a number of streams is negative.
     """
     for path in paths:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=STREAMS.names, batch_size=2**19):
-                yield _checked(batch, path)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for batch in file.iter_batches(columns=STREAMS.names, batch_size=2**19):
+                    batch.validate(full=True)
+                    yield _checked(batch, path)
+        except (OSError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"--streams {path}: cannot be read to its end ({reason}); write or copy it anew."
+            ) from error
 
 
 def _checked(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:

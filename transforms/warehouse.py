@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from models.errors import UserError
 from transforms.ann_index import write_ann_index
 from transforms.published_runs import PublishedRun, open_checked
-from transforms.streams_parquet import STREAMS, read_streams
+from transforms.streams_parquet import MOST_STREAMS, STREAMS, read_streams
 from transforms.table_schemas import TABLES
 from transforms.track_search import write_track_search
 from transforms.warehouse_tables import (
@@ -167,6 +167,9 @@ class Warehouse:
                 create_table(connection, name, schema)
             for batch in read_streams(stream_files):
                 insert(connection, "streams", STREAMS, [batch])
+            ((total,),) = connection.execute("SELECT coalesce(sum(streams), 0)::HUGEINT FROM streams").fetchall()
+            if total > MOST_STREAMS:
+                raise UserError(f"--streams: the rows add up to {total} streams, which is more than there can be.")
             for run in runs:
                 for file in run.files:
                     with open_checked(file, tables, run) as handle, pq.ParquetFile(handle) as parquet:

@@ -28,13 +28,12 @@ TABLES = f"{BUCKET}/earmark"
 LABEL = [
     PYTHON, "-m", "pipelines.categorize_tracks", "--run_date", "{{ ds }}",
     "--catalog", f"{BUCKET}/catalog/{{{{ ds }}}}/*.parquet", "--audio_root", f"{BUCKET}/audio", "--output", TABLES,
+    "--previous", TABLES,  # labels of unchanged audio are carried forward from the last run, where there is one
     "--config", f"{BUCKET}/config/dataflow.yaml", "--policy", "spotify",
     "--runner", "DataflowRunner", "--project", PROJECT, "--region", REGION, "--temp_location", f"{BUCKET}/dataflow",
     "--sdk_container_image", IMAGE, "--machine_type", "e2-standard-4", "--disk_size_gb", "50",
     "--number_of_worker_harness_threads", "4", "--max_num_workers", "20", "--no_use_public_ips",
 ]  # fmt: skip
-#: Put behind LABEL once there are tables: carry the labels of unchanged audio forward.
-INCREMENTAL = ["--previous", TABLES]
 PUBLISH = [
     PYTHON, "-m", "pipelines.publish_tables", "--tables", TABLES, "--run_date", "{{ ds }}",
     "--project", PROJECT, "--dataset", DATASET,

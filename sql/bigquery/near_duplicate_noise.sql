@@ -2,7 +2,7 @@
 -- Difference: VECTOR_SEARCH finds the 50 nearest rows of each audio, where DuckDB compares 1,000 audios a type. It is
 -- bounded by neighbours in place of audios, and an index makes it cheap. The searched rows are one per audio of a run
 -- (duplicate_of IS NULL), or an audio with 50 ids would have no other neighbours.
--- Written from BigQuery's documentation; not run there.
+-- VECTOR_SEARCH itself has not been run; the rest has, in an emulator.
 WITH RECURSIVE audios AS (
     SELECT
         audio_sha256, MIN(functional_type) AS functional_type, COUNT(*) AS tracks, MIN(track_id) AS track_id,

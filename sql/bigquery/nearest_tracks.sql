@@ -1,7 +1,7 @@
 -- nearest_tracks: the 10 tracks that sound most like a given one, by the cosine of their embeddings.
 -- Difference: VECTOR_SEARCH in the place of list_cosine_similarity; it gives the distance, which is 1 - similarity.
 -- With an index it is approximate. The same file under other ids is taken out afterwards, so more than 10 are asked for.
--- Written from BigQuery's documentation; not run there. @track_id is a query parameter.
+-- Bind the query parameter track_id. VECTOR_SEARCH itself has not been run; the rest has, in an emulator.
 SELECT
     base.track_id, base.title, base.artist, base.category, base.functional_type, 1 - distance AS similarity
 FROM VECTOR_SEARCH(

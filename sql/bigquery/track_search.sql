@@ -1,6 +1,6 @@
 -- track_search: what a search index takes in, one row per track with its embedding, of the latest model alone.
 -- Difference: a table, since a vector index is made on a table; the embedding is ARRAY<FLOAT64>, BigQuery's only float.
--- Written from BigQuery's documentation; not run there.
+-- Run in an emulator, not in BigQuery itself.
 CREATE OR REPLACE TABLE track_search
 CLUSTER BY category, functional_type
 AS

@@ -42,18 +42,21 @@ class EmulatedBigQuery:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        python = pathlib.Path(os.environ.get("EARMARK_BQEMULATOR_VENV", ROOT / ".venv-bigquery")) / "bin" / "python"
+        environment = pathlib.Path(os.environ.get("EARMARK_BQEMULATOR_VENV", ROOT / ".venv-bigquery")).absolute()
+        self.python = str(environment / "bin" / "python")
         self.gcs_folder = folder / "gcs"
         self.gcs_folder.mkdir()
         self._port, grpc_port = _free_port(), _free_port()
         arguments = [str(self._port), str(grpc_port), str(self.gcs_folder)]
         self._log = (folder / "emulator.log").open("w")
         self._process = subprocess.Popen(
-            [python, pathlib.Path(__file__).with_name("run_emulator.py"), *arguments],
+            [self.python, pathlib.Path(__file__).with_name("run_emulator.py"), *arguments],
             stdout=self._log, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(folder)},
         )  # fmt: skip
         self.requests: list[str] = []
         self.jobs: list[str] = []
+        self._at_work = 0
+        self._changed = threading.Condition()
         self.before: Callable[[str, str, bytes], Outcome] = lambda method, path, body: None
         self._emulators_ids: dict[str, str] = {}  # of load jobs that were uploaded
         self._uploads: dict[str, str] = {}  # upload id → job id
@@ -86,6 +89,22 @@ class EmulatedBigQuery:
         self._process.send_signal(signal.SIGKILL)  # it holds nothing that has to be saved, and waits for its clients
         self._process.wait()
         self._log.close()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around a request that is being served."""
+        with self._changed:
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()
+
+    def wait_until_idle(self) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._at_work == 0, timeout=60)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query, past the server in front."""
@@ -138,6 +157,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _serve(self) -> None:
+        with self.bigquery.at_work():
+            self._answer()
+
+    def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urllib.parse.unquote(self.path)
         self.bigquery.requests.append(f"{self.command} {path}")
@@ -204,4 +227,5 @@ def kill_when(
 
     with server.doing(before):
         _, errors = process.communicate()
+        server.wait_until_idle()  # what the killed job had sent is still carried out
     assert killed.is_set(), f"the job ended before that moment, with status {process.returncode}: {errors}"

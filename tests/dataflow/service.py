@@ -96,6 +96,8 @@ class DataflowService:
                 "messageImportance": "JOB_MESSAGE_ERROR",
             }  # fmt: skip
             return {"jobMessages": [message] if self.state == "JOB_STATE_FAILED" else []}
+        if (method, path) == ("GET", f"{_JOBS}/{JOB_ID}/metrics"):
+            return {"metrics": []}
         return None
 
     def _handler(service) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805 (self is the handler's)

@@ -68,7 +68,9 @@ def test_worker_options_reach_the_service(chosen: Template) -> None:
 
 
 def test_steps_are_those_of_the_main_job(plain: Template) -> None:
-    names = {transform.unique_name.split("/")[0] for transform in plain.graph.components.transforms.values()}
+    names = {
+        part for transform in plain.graph.components.transforms.values() for part in transform.unique_name.split("/")
+    }
     assert {"ReadCatalog", "CollapseDuplicates", "LabelTracks", "TreatRoyalties", "Reconcile"} <= names
 
 

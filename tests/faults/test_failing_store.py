@@ -2,13 +2,14 @@
 
 import json
 import pathlib
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.disturbed_job import said
 from tests.gcs.emulated_store import BUCKET, EmulatedStore, Job, finish
-from tests.gcs.published_output import AUDIO, FLAGS, OUTPUT, Published, current_runs, published, put_audio
+from tests.gcs.published_output import AUDIO, FLAGS, Published, current_runs, published, put_audio
 
 CATALOG = "".join(
     json.dumps({"track_id": pathlib.PurePosixPath(uri).stem, "audio_uri": uri}) + "\n"
@@ -54,6 +55,9 @@ def test_a_store_that_fails_now_and_then(
 
     def before(method: str, path: str) -> str | None:
         nonlocal count
+        # Of an upload whose answer was lost the emulator, unlike the real store, has forgotten that it was done.
+        if outcome == "truncated" and method != "GET":
+            return None
         count += 1
         return outcome if count % every == 0 else None
 
@@ -68,11 +72,31 @@ def test_a_store_that_fails_now_and_then(
     assert again.tables == first.tables
 
 
-def test_audio_that_cannot_be_read_is_a_dead_letter_and_a_gate_refuses(
+def test_an_outage_of_some_seconds_is_waited_out(
     store: EmulatedStore, job: Job, flags: tuple[str, ...], first: Published
 ) -> None:
-    """The bucket of the audio is out of order, that of the output is not."""
-    store.before = lambda method, path: "unavailable" if "/in/audio/" in path or "in%2Faudio" in path else None
+    began: list[float] = []
+
+    def before(method: str, path: str) -> str | None:
+        if "/in/audio/" in path and not began:
+            began.append(time.monotonic())
+        return "unavailable" if began and time.monotonic() - began[0] < 4 else None
+
+    store.before = before
+    try:
+        finish(job.start(*flags))
+    finally:
+        store.before = lambda method, path: None
+    assert began
+    again = published(store)
+    assert (again.manifest, again.tables) == (first.manifest, first.tables)
+
+
+def test_audio_that_may_not_be_read_is_a_dead_letter_and_a_gate_refuses(
+    store: EmulatedStore, job: Job, flags: tuple[str, ...], first: Published
+) -> None:
+    """The rights to read the audio are taken away, those to write the output are not."""
+    store.before = lambda method, path: "forbidden" if "/in/audio/" in path else None
     process = job.start(*flags)
     try:
         _, errors = process.communicate(timeout=300)
@@ -84,26 +108,25 @@ def test_audio_that_cannot_be_read_is_a_dead_letter_and_a_gate_refuses(
     assert published(store).manifest == first.manifest
 
 
-def test_a_store_that_goes_away_while_the_run_publishes(
+def test_the_rights_to_write_are_taken_away_while_the_run_publishes(
     store: EmulatedStore, job: Job, flags: tuple[str, ...], first: Published
 ) -> None:
     gone = False
 
     def before(method: str, path: str) -> str | None:
         nonlocal gone
-        gone = gone or (f"{OUTPUT}/.staging/" in path and "plan.json" in path and method != "GET")
-        return "unavailable" if gone else None
+        gone = gone or (method != "GET" and "/runs/" in path and "REPLACED_BY" in path)
+        return "forbidden" if gone else None
 
     store.before = before
     process = job.start(*flags, "--coverage", "full")
     try:
-        _, errors = process.communicate(timeout=400)
+        _, errors = process.communicate(timeout=300)
     finally:
         store.before = lambda method, path: None
     assert gone
     assert process.returncode == 1, errors
-    assert "cannot be reached" in said(errors)
-    assert published(store).manifest == first.manifest
+    assert "403" in said(errors)
     finish(job.start(*flags))
     again = published(store)
     assert (again.manifest, again.tables) == (first.manifest, first.tables)

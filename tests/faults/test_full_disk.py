@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.disturbed_job import Job, finish, said
+from tests.faults.disturbed_job import Job, finish, one_sentence, said
 
 
 @contextlib.contextmanager
@@ -85,3 +85,16 @@ def test_files_may_not_grow(flags: tuple[str, ...], job: Job, undisturbed: dict[
     assert job.published() == {}
     job.run(*flags)
     assert job.published() == undisturbed
+
+
+@needs_root
+def test_a_table_that_cannot_be_written_is_found_before_the_work(job: Job) -> None:
+    job.run()
+    before = job.published()
+    with small_disk(job.output / "track_segments", 64) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        job.decoder_faults({"*": "abort"})  # nothing is decoded
+        status, errors = finish(job.start())
+        assert status == 2, errors
+        assert f"cannot be written: Read-only file system ({disk})" in one_sentence(errors)
+    assert job.published() == before

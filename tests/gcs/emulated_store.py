@@ -41,9 +41,9 @@ class EmulatedStore:
     """The emulator behind a server of ours.
 
     ``before`` sees each request (method and decoded path) and may give the name of what happens to it: ``"drop"``
-    closes the connection without an answer, ``"reset"`` resets it, ``"unavailable"`` answers 503 and ``"throttled"``
-    429, ``"truncated"`` breaks off in the middle of the answer, ``"slow"`` takes half a second to begin it. All paths
-    asked for are in ``requests``.
+    closes the connection without an answer, ``"reset"`` resets it; ``"forbidden"`` answers 403, ``"throttled"`` 429
+    and ``"unavailable"`` 503; ``"truncated"`` breaks off in the middle of the answer, ``"slow"`` takes half a second to
+    begin it. All paths asked for are in ``requests``.
     """
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class _Server(http.server.HTTPServer):
             super().handle_error(request, client_address)
 
 
-_STATUSES = {"unavailable": 503, "throttled": 429}
+_STATUSES = {"unavailable": 503, "throttled": 429, "forbidden": 403}
 
 
 class _Handler(RequestHandler):

@@ -14,11 +14,11 @@ from transforms.run_summary import SUMMARY_NAME, to_text
 
 STAGED = "compared/.staging/run_date=2026-11-25/now.1"
 GATES = f"""
-from transforms.change_gates import how_to_see, read_change_gates
+from transforms.change_gates import read_change_gates
 from transforms.gates import GateSettings
 output, staged = "gs://{BUCKET}/compared", "gs://{BUCKET}/{STAGED}"
-readings = read_change_gates(output, "2026-11-25", staged, GateSettings())
-print(*[reading.message for reading in readings], how_to_see(readings, output, "2026-11-25", staged), sep="\\n")
+changes = read_change_gates(output, "2026-11-25", staged, GateSettings())
+print(*[reading.message for reading in changes.readings], changes.how_to_see, sep="\\n")
 """
 
 

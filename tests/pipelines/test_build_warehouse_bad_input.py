@@ -201,6 +201,22 @@ def test_streams_that_cannot_be_counted(refused, tmp_path, columns, complaint):
     assert complaint in refused("--streams", tmp_path / "streams.parquet")
 
 
+def test_streams_that_add_up_to_more_than_there_can_be(refused, tmp_path):
+    two = {name: values * 2 for name, values in GOOD.items()} | {"streams": [2**62, 2**62]}
+    pq.write_table(pa.table(two), tmp_path / "streams.parquet")
+    assert f"add up to {2**63} streams" in refused("--streams", tmp_path / "streams.parquet")
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_streams_whose_pages_are_damaged(refused, tmp_path, compression):
+    many = {"track_id": [f"t{i}" for i in range(5000)]} | {name: GOOD[name] * 5000 for name in list(GOOD)[1:]}
+    path = tmp_path / "streams.parquet"
+    pq.write_table(pa.table(many), path, compression=compression, write_page_checksum=True)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000] + b"?" * 500 + whole[1500:])
+    assert "streams.parquet: cannot be read to its end" in refused("--streams", path)
+
+
 def test_streams_that_are_no_files(refused, tmp_path):
     assert "matches no file" in refused("--streams", tmp_path / "*.parquet")
     (tmp_path / "streams.parquet").write_text("track_id,month\n")

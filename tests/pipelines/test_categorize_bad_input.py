@@ -63,6 +63,10 @@ BAD_FLAGS = [
     (["--catalog", "{c}", "--output", "{o}", "--processes", "0"], ["--processes", "0"]),
     (["--catalog", "{c}", "--output", "{o}", "--processes", "two"], ["--processes", "two"]),
     (["--catalog", "{c}", "--output", "{o}", "--processes", "9999"], ["--processes", "9999"]),
+    *(
+        (["--catalog", "{c}", "--output", "{o}", flag, "{t}/" + "x" * 300], [flag, "too long"])
+        for flag in ("--catalog", "--output", "--audio_root", "--config", "--policy")
+    ),
     (["--catalog", "{c}", "--output", "{o}", "--runner", "DaskRunner"], ["--runner", "loses rows"]),
     (["--catalog", "{c}", "--output", "{o}", "--catalogue", "x"], ["--catalogue", "--catalog"]),
     (["--catalog", "{c}", "--output", "{o}", "--coverag", "full"], ["--coverag", "--coverage"]),
@@ -104,6 +108,7 @@ BAD_CONFIGS = [
     ("gates: {max_dead_letters: 0.1}", ["gates.max_dead_letters"]),
     ("tables: {rows_per_file: 0}", ["tables.rows_per_file", "0"]),
     ("model: {folder: /no/such/model}", ["/no/such/model"]),
+    ("model: {folder: " + "x" * 300 + "}", ["model folder xxx", "too long"]),
     ("model: {folder: ftp://host/model}", ["model.folder", "ftp://"]),
     ("coverage: full\ncoverage: sampled", ["coverage", "twice"]),
     ("1: full", ["1"]),
@@ -144,3 +149,10 @@ def test_the_process_ends_with_status_2_and_without_a_traceback(tmp_path):
     assert finished.returncode == 2
     assert finished.stderr.count("\n") == 1
     assert "none.jsonl" in finished.stderr
+
+
+@pytest.mark.parametrize("folder", [".staging", ".staging/run_date=2026-01-31/2026-01-30-0123456789ab.01234567"])
+def test_a_staging_folder_of_another_run(folder, catalog, tmp_path, capsys):
+    out = tmp_path / "out"
+    flags = ["--catalog", catalog, "--output", out, "--run_date", "2026-01-31", "--staged", out / folder]
+    assert f"--staged {out / folder}: is no staging folder of the run 2026-01-31-" in refused(capsys, *flags)

@@ -204,6 +204,18 @@ def test_the_same_run_gives_the_same_bytes_in_any_order(days, tmp_path):
     assert digests(output, NOW) == before
 
 
+def test_a_file_of_the_previous_run_that_changed_fails_the_run_and_nothing_is_published(days, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(days / "out", output)
+    path = next((output / "track_segments" / f"run_date={NOW}").glob("*.parquet"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Exception, match="is not the file that run"):
+        job(days / "catalog.jsonl", output, AFTER, "--previous", output)
+    assert not any((output / table / f"run_date={AFTER}").exists() for table in TABLES)
+
+
 def test_a_chain_of_carried_runs_loses_nothing(days, tmp_path):
     output = tmp_path / "out"
     shutil.copytree(days / "out", output)

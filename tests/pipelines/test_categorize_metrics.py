@@ -10,7 +10,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.categorize_options import parse
-from pipelines.categorize_tracks import build
+from pipelines.categorize_tracks import build, run
 from pipelines.command_line import IN_PROCESS_RUNNER
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -32,9 +32,31 @@ def counted(tmp_path_factory):
     lines = [json.dumps({"track_id": i, "audio_uri": uri}) for i, uri in uris.items()]
     lines += [lines[0], "not json", '{"track_id": "t9", "audio_uri": "1"}', '{"track_id": "t9", "audio_uri": "2"}']
     (folder / "catalog.jsonl").write_text("\n".join(lines))
-    options = parse(["--catalog", str(folder / "catalog.jsonl"), "--output", str(folder / "out")])
+    return metrics_of(["--catalog", str(folder / "catalog.jsonl"), "--output", str(folder / "out")], folder)
+
+
+@pytest.fixture(scope="module")
+def counted_after(tmp_path_factory):
+    """A day on which one track is carried, one is touched, one is new and one cannot be decoded."""
+    folder = tmp_path_factory.mktemp("metrics-after")
+    first, second = sorted((ROOT / "sample" / "audio").rglob("*.opus"))[:2]
+    (folder / "a.opus").write_bytes(first.read_bytes())
+    (folder / "b.opus").write_bytes(second.read_bytes())
+    (folder / "text.mp3").write_text("no audio at all\n" * 50)
+    rows = [{"track_id": "t1", "audio_uri": "a.opus"}, {"track_id": "t2", "audio_uri": "b.opus"}]
+    catalog = folder / "catalog.jsonl"
+    catalog.write_text("\n".join(map(json.dumps, rows)))
+    flags = ["--catalog", str(catalog), "--output", str(folder / "out")]
+    assert run([*flags, "--run_date", "2026-01-30"]) == 0
+    (folder / "b.opus").touch()
+    rows += [{"track_id": "t3", "audio_uri": "a.opus"}, {"track_id": "t4", "audio_uri": "text.mp3"}, rows[0]]
+    catalog.write_text("\n".join(map(json.dumps, rows)))
+    return metrics_of([*flags, "--run_date", "2026-01-31", "--previous", str(folder / "out")], folder)
+
+
+def metrics_of(argv, folder):
     pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={IN_PROCESS_RUNNER}"]))
-    build(pipeline, options, str(folder / "staging"))
+    build(pipeline, parse(argv), str(folder / "staging"))
     result = pipeline.run()
     result.wait_until_finish()
     metrics = result.metrics().query()
@@ -75,7 +97,28 @@ def test_counters_say_what_happened(counted):
     assert counters["DecodeAudio", "windows"] == heard.sum
 
 
-def test_every_counter_is_documented(counted):
+def test_counters_say_what_was_carried(counted_after):
+    counters, _ = counted_after
+    wanted = {
+        ("ReadCatalog", "rows_read"): 5,
+        ("ReadCatalog", "rows_valid"): 5,
+        ("CollapseDuplicates", "rows_collapsed"): 1,
+        ("CarryLabels", "tracks_carried"): 2,
+        ("CarryLabels", "rows_to_label"): 2,
+        ("CarryLabels", "rows_new"): 2,
+        ("CarryLabels", "rows_looked_up"): 2,
+        ("CarryLabels", "rows_compared_by_sha256"): 1,
+        ("DecodeAudio", "files"): 2,
+        ("LabelTracks", "dead_letters_unreadable_audio"): 1,
+        ("WriteTable", "track_labels_rows"): 3,
+        ("WriteTable", "dead_letters_rows"): 1,
+    }
+    assert {key: counters.get(key) for key in wanted} == wanted
+    kinds = re.compile("tracks_(music|functional|speech)_.*")
+    assert sum(n for (ns, name), n in counters.items() if ns == "CarryLabels" and kinds.fullmatch(name)) == 2
+
+
+def test_every_counter_is_documented(counted, counted_after):
     page = (ROOT / "docs" / "metrics.md").read_text()
     documented = []
     for namespace, name in re.findall(r"^\| (\w+) \| `([^`,]+)` \|", page, re.MULTILINE):
@@ -83,6 +126,6 @@ def test_every_counter_is_documented(counted):
             name = name.replace(placeholder, pattern)
         documented.append(re.compile(f"{namespace}/{name}"))
     beams_own = ("EarmarkModelHandler", "BatchElements", "apache_beam.transforms.util")
-    keys = [f"{ns}/{name}" for part in counted for ns, name in part if not ns.startswith(beams_own)]
+    keys = [f"{ns}/{name}" for part in (*counted, *counted_after) for ns, name in part if not ns.startswith(beams_own)]
     assert keys
     assert [key for key in keys if not any(pattern.fullmatch(key) for pattern in documented)] == []

@@ -21,10 +21,25 @@ def place(tmp_path_factory):
         "two-models": {**good, "model_version": ["a", "b"] * 6},
         "noise": {**good, "true_category": ["noise"] * 12},
         "one-package": {**good, "package": ["p"] * 12},
+        "null-category": {**good, "true_category": [None, *good["true_category"][1:]]},
+        "null-p": {**good, "p_music": [None, *good["p_music"][1:]]},
+        "nan-p": {**good, "p_music": [float("nan"), *good["p_music"][1:]]},
+        "text-p": {**good, "p_speech": ["0.5"] * 12},
+        "text-duration": {**good, "duration_s": ["30"] * 12},
+        "null-duration": {**good, "duration_s": [None] * 12},
+        "null-version": {**good, "model_version": ["a", None] * 6},
+        "steering-versions": {**good, "model_version": ["a\x1b[2J\nearmark: published", "b"] * 6},
+        "null-package": {**good, "package": [None] * 12},
+        "null-flags": {**good, "flags": [None, *good["flags"][1:]]},
+        "null-flag": {**good, "flags": [[None], *good["flags"][1:]]},
+        "text-flags": {**good, "flags": ["uncertain"] * 12},
+        "text-share": {**good, "dominant_share": ["1"] * 12},
     }
     for name, columns in tables.items():
         pq.write_table(pa.table(columns), folder / f"{name}.parquet")
     (folder / "text.parquet").write_text("no parquet")
+    whole = (folder / "good.parquet").read_bytes()
+    (folder / "damaged.parquet").write_bytes(whole[:4] + b"?" * 200 + whole[204:])
     (folder / "costs.yaml").write_text("decision: {costs: {review: 0}}\n")
     return folder
 
@@ -37,8 +52,27 @@ CASES = [
     (["--labels", "{p}/missing.parquet", *OUT], ["missing.parquet", "cannot be read"]),
     (["--labels", "{p}/text.parquet", *OUT], ["text.parquet", "cannot be read"]),
     (["--labels", "{p}/no-package.parquet", *OUT], ["no-package.parquet", "package"]),
+    (["--labels", "{p}/damaged.parquet", *OUT], ["damaged.parquet", "cannot be read"]),
+    *(
+        (["--labels", f"{{p}}/{name}.parquet", *OUT], [f"{name}.parquet: the column {column} has", words])
+        for name, column, words in (
+            ("null-category", "true_category", "null, where text"),
+            ("null-p", "p_music", "null, where numbers"),
+            ("nan-p", "p_music", "no finite numbers"),
+            ("text-p", "p_speech", "type string, where numbers"),
+            ("text-duration", "duration_s", "type string, where numbers"),
+            ("null-duration", "duration_s", "where numbers"),
+            ("null-version", "model_version", "null, where text"),
+            ("null-package", "package", "where text"),
+            ("null-flags", "flags", "null, where lists"),
+            ("null-flag", "flags", "where lists"),
+            ("text-flags", "flags", "type string, where lists"),
+            ("text-share", "dominant_share", "type string, where numbers"),
+        )
+    ),
     (["--labels", "{p}/no-duration.parquet", *OUT], ["no-duration.parquet", "duration_s"]),
     (["--labels", "{p}/two-models.parquet", *OUT], ["2 models", "a, b"]),
+    (["--labels", "{p}/steering-versions.parquet", *OUT], ["2 models", "a\\x1b[2J\\nearmark: published, b"]),
     (["--labels", "{p}/noise.parquet", *OUT], ["true_category", "noise"]),
     (["--labels", "{p}/one-package.parquet", *OUT], ["--folds 5", "1 packages"]),
     (["--labels", "{p}/good.parquet", "--output", "{p}/decision.txt"], ["--output", ".yaml"]),

@@ -26,6 +26,9 @@ def manifest(tmp_path):
         (["--manifest", "{m}", "--output", "{o}", "--model", "{o}"], ["earmark_model.json"]),
         (["--manifest", "{m}", "--output", "{m}"], ["--output"]),
         (["--manifest", "{m}", "--output", "{o}", "--baseline", "nowhere"], ["nowhere", "earmark_model.json"]),
+        (["--manifest", "{m}", "--output", "/proc/evaluation"], ["--output /proc/evaluation", "cannot be written"]),
+        (["--manifest", "{m}", "--output", "{o}/" + "x" * 300], ["--output", "too long"]),
+        (["--manifest", "x" * 300, "--output", "{o}"], ["--manifest", "too long"]),
         (["--manifest", "{m}"], ["--output"]),
     ],
 )
@@ -55,11 +58,20 @@ def test_optional_columns_are_checked(column, value, named, manifest, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_manifest_without_one_readable_file_gives_empty_figures(manifest, tmp_path):
-    assert run(["--manifest", str(manifest), "--output", str(tmp_path / "out")]) == 0
+def test_a_manifest_without_one_readable_file_gives_empty_figures_and_status_3(manifest, tmp_path, capsys):
+    assert run(["--manifest", str(manifest), "--output", str(tmp_path / "out")]) == 3
+    assert f"Nothing was evaluated: all 1 recordings of {manifest} are dead letters" in capsys.readouterr().err
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert record["figures"]["all"]["tracks"] == 0
     assert record["figures"]["all"]["balanced_accuracy"] == {"value": None, "low": None, "high": None}
     assert record["mean_windows"] is None
     assert [letter["error_type"] for letter in record["dead_letters"]] == ["unreadable_audio"]
     assert "Dead letters" in (tmp_path / "out" / "evaluation.html").read_text()
+
+
+def test_a_field_longer_than_pythons_csv_takes_by_itself(manifest, tmp_path, capsys):
+    manifest.write_text(
+        f"{HEADER}\nnoise.mp3,functional,{'x' * 200_000},held-out,p\nnone.mp3,functional,a,held-out,p\n"
+    )
+    assert exit_status(run, ["--manifest", str(manifest), "--output", str(tmp_path / "out")]) == 2
+    assert "manifest.csv: a row cannot be read (field larger than" in capsys.readouterr().err

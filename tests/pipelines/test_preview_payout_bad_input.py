@@ -100,3 +100,21 @@ def test_a_run_whose_file_has_gone(tables, tmp_path, capsys):
     message = refused(capsys, *argv, "--output", tmp_path / "p")
     assert file.name in message
     assert "is not as it was published" in message
+
+
+@pytest.mark.parametrize("compression", ["snappy", "zstd"])
+def test_streams_whose_pages_are_damaged(tables, tmp_path, capsys, compression):
+    path = tmp_path / "streams.parquet"
+    rows = [ROW | {"track_id": f"t{i}"} for i in range(5000)]
+    pq.write_table(pa.Table.from_pylist(rows), path, compression=compression)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + b"?" * 60 + whole[64:])
+    flags = ["--tables", tables, "--streams", path, "--policy", "spotify", "--output", tmp_path / "p"]
+    assert "cannot be read to its end" in refused(capsys, *flags)
+    assert not (tmp_path / "p").exists()
+
+
+def test_an_output_that_cannot_be_written(tables, tmp_path, capsys):
+    flags = ["--tables", tables, "--streams", tables.parent / "good.parquet", "--policy", "spotify"]
+    for output in ("/proc/payout", tmp_path / ("x" * 300)):
+        assert "--output" in refused(capsys, *flags, "--output", output)

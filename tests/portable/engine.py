@@ -116,8 +116,12 @@ class Engine:
         self._folder = folder
         self._stack = contextlib.ExitStack()
         port = free_port()
-        self.jobs = self._start([prism(), f"-job_port={port}", "-serve_http=false", "-log_kind=text"], port, "jobs.log")
-        self.pools = [self._start_pool(f"pool-{number}.log", own_worker=pools > 1) for number in range(pools)]
+        jobs = [prism(), f"-job_port={port}", "-serve_http=false", "-log_kind=text"]
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self._stack.close)
+            self.jobs = self._start(jobs, port, "jobs.log")
+            self.pools = [self._start_pool(f"pool-{number}.log", own_worker=pools > 1) for number in range(pools)]
+            on_failure.pop_all()
 
     def _start_pool(self, log: str, own_worker: bool) -> Service:
         port = free_port()

@@ -3,7 +3,9 @@
 import os
 import signal
 
+import grpc
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from tests.portable.engine import END_TIMEOUT_S, Engine, ended, files, finish, is_running, start_job, wait_for
 from tests.sample_run import CONFIG
@@ -27,6 +29,12 @@ def kill_job_service(engine: Engine, job) -> None:
     engine.jobs.kill()
 
 
+def cancel_on_engine(engine: Engine, job) -> None:
+    with grpc.insecure_channel(engine.jobs.address) as channel:
+        request = beam_job_api_pb2.CancelJobRequest(job_id="job-001")
+        beam_job_api_pb2_grpc.JobServiceStub(channel).Cancel(request)
+
+
 def stop_job(engine: Engine, job) -> None:
     job.send_signal(signal.SIGTERM)
 
@@ -35,6 +43,7 @@ FAULTS = {
     kill_worker: (1, ["The job failed on the engine", "SDK worker disconnected", "nothing was published"]),
     kill_pool_and_worker: (1, ["The job failed on the engine", "SDK worker disconnected", "nothing was published"]),
     kill_job_service: (1, ["The job service was lost", "nothing was published", "run the same command again"]),
+    cancel_on_engine: (1, ["The job failed on the engine", "CANCELLED", "nothing was published"]),
     stop_job: (128 + signal.SIGTERM, ["the job on the engine was cancelled", "nothing was published by halves"]),
 }
 
@@ -74,10 +83,15 @@ def test_a_part_of_it_is_killed_while_audio_is_decoded(fault, output, tmp_path):
 
 
 def test_a_rerun_on_the_engine_publishes_the_bytes_of_a_local_run(output, tmp_path):
+    """It follows a ``kill -9`` of the job itself, whose work the engine goes on with beside that of the re-run."""
     finish(start_job(CATALOG, tmp_path / "local", CONFIG_FLAG))
     with Engine(tmp_path / "engine") as engine:
+        with ended(start_job(CATALOG, output, CONFIG_FLAG, *engine.flags())):
+            wait_for(engine.decoders, "decoders")
+            (killed,) = output.glob(".staging/*/*")
         finish(start_job(CATALOG, output, CONFIG_FLAG, *engine.flags()))
-    rerun = files(output)
+        wait_for(lambda: not engine.workers(), "the end of both jobs", END_TIMEOUT_S)
+    rerun = visible(output)
     (replaced,) = [name.split("/")[1] for name in rerun if name.endswith("/REPLACED_BY")]
-    assert {name: data for name, data in rerun.items() if replaced not in name} == files(tmp_path / "local")
-    assert not list(output.glob(".staging/*/*"))
+    assert {name: data for name, data in rerun.items() if replaced not in name} == visible(tmp_path / "local")
+    assert set(output.glob(".staging/*/*")) <= {killed}

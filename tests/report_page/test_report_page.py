@@ -7,34 +7,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.report_page.browser import Browser
+from tests.report_page.browser import CONTRASTS, REACHABLE, Browser
 from tests.report_page.conftest import HOSTILE
-
-#: Every element that a keyboard must reach.
-REACHABLE = "a[href], audio[controls], summary, [tabindex='0'], button, input, select, textarea"
-#: WCAG 2.2, AA: contrast of text with the nearest background, and of every bar with what it lies on.
-CONTRASTS = r"""
-const rgb = text => { const p = text.match(/[\d.]+/g).map(Number); return p.length < 4 ? [...p, 1] : p; };
-const over = (top, under) => [0, 1, 2].map(i => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
-const light = c => [0.2126, 0.7152, 0.0722].reduce((sum, w, i) => {
-  const v = c[i] / 255; return sum + w * (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
-const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-const ground = e => { const c = rgb(getComputedStyle(e).backgroundColor);
-  return c[3] === 1 || !e.parentElement ? c : over(c, ground(e.parentElement)); };
-const found = [];
-for (const e of document.querySelectorAll("body *")) {
-  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-  if (!e.getClientRects().length) continue;
-  if (own && !e.closest("svg")) {
-    const style = getComputedStyle(e), px = parseFloat(style.fontSize);
-    const large = px >= 24 || (px >= 18.66 && style.fontWeight >= 700);
-    found.push([ratio(rgb(style.color), ground(e)), large ? 3 : 4.5, e.tagName + ": " + e.textContent.slice(0, 40)]);
-  }
-  if (e.tagName === "rect" && !e.classList.contains("mark"))
-    found.push([ratio(rgb(getComputedStyle(e).fill), ground(e.closest("svg"))), 3, "rect." + e.classList[0]]);
-}
-return [found.length, found.filter(([value, least]) => value < least)];
-"""
 
 
 def test_no_script_of_a_catalog_runs_and_nothing_is_asked_for(browser: Browser, page: pathlib.Path):

@@ -1,4 +1,4 @@
-"""Freed memory is used again: a process that asks for blocks of a window's size faults in no new pages each time."""
+"""Freed memory is used again: blocks of a window's size do not fault in new pages each time."""
 
 from __future__ import annotations
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import resource
+import socket
 from pathlib import Path
 
 import pytest
 
 from tests.transforms.shelf_filesystem import SHELF
-from transforms.audio_sources import AudioRoot, AudioSourceError, identify, local_copy
+from transforms.audio_sources import AudioRoot, AudioSourceError, StoredAudio, identify, local_copy
 from transforms.records import ErrorType
 
 
@@ -91,8 +93,43 @@ def test_what_is_not_there(root: AudioRoot) -> None:
 
 def test_what_is_no_plain_file(root: AudioRoot) -> None:
     os.mkfifo(Path(root.root) / "pipe.mp3")  # opening it the plain way would wait for ever
-    for uri in ("sub", "sub/", ".", "pipe.mp3"):
-        assert cause(uri, root) is ErrorType.UNREADABLE_AUDIO
+    with socket.socket(socket.AF_UNIX) as listening:
+        try:
+            listening.bind(str(Path(root.root) / "socket.mp3"))
+        except OSError:
+            pytest.skip("the temporary folder's path is too long for a socket")
+        for uri in ("sub", "sub/", ".", "pipe.mp3", "socket.mp3"):
+            assert cause(uri, root) is ErrorType.UNREADABLE_AUDIO
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/stdin", "/dev/tty", "/proc", "/dev/random"])
+def test_devices_are_no_audio_even_where_every_path_is_allowed(root: AudioRoot, device: str) -> None:
+    with pytest.raises(AudioSourceError) as caught:
+        identify(device, AudioRoot(root.root, allow_outside_root=True))
+    assert caught.value.error_type in (ErrorType.UNREADABLE_AUDIO, ErrorType.EMPTY_AUDIO, ErrorType.STORAGE_ERROR)
+    assert cause(device, root) is ErrorType.PATH_NOT_ALLOWED
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "\\\\server\\share\\a.mp3", "..\\a.mp3", "C:\\a.mp3", "~/a.mp3", "$HOME/a.mp3", "*", "?.mp3", "[a-z].mp3",
+        "{a,b}.mp3",
+        "concat:a.mp3|a.mp3", "subfile,,start,0,end,1,,:a.mp3", "pipe:0", "crypto:a.mp3", "file:a.mp3",
+        "data:audio/mp3;base64,AAAA",
+        "a.mp3\n", " a.mp3", "a.mp3 ", "a.mp3%00", "-i", "--help", "a.mp3;id", "$(id).mp3", "`id`.mp3", "x" * 256,
+        "d/" * 2000 + "a",
+    ],
+)  # fmt: skip
+def test_what_other_programs_would_read_something_into_is_a_name(root: AudioRoot, uri: str) -> None:
+    assert cause(uri, root) is ErrorType.MISSING_AUDIO
+
+
+def test_a_root_behind_a_link_is_a_root(root: AudioRoot, tmp_path: Path) -> None:
+    (tmp_path / "behind").symlink_to(root.root)
+    assert identify("a.mp3", AudioRoot(str(tmp_path / "behind"))).size_bytes == 1
+    (Path(root.root) / "inside.mp3").symlink_to(Path(root.root) / "a.mp3")
+    assert identify("inside.mp3", root).size_bytes == 1
 
 
 def test_an_empty_file(root: AudioRoot) -> None:
@@ -172,7 +209,39 @@ def test_a_file_that_changes_while_it_is_open(root: AudioRoot, how: str) -> None
     assert caught.value.error_type is ErrorType.AUDIO_CHANGED
 
 
+def test_no_room_for_a_copy_is_no_fault_of_the_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHELF.files, "shelf://box/a.mp3", bytes(100_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # stands for a disk that runs full
+    try:
+        with pytest.raises(OSError, match="File too large"), local_copy("a.mp3", AudioRoot("shelf://box")):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_the_error_survives_the_way_between_processes() -> None:
     error = AudioSourceError(ErrorType.MISSING_AUDIO, "There is no file.")
     again = pickle.loads(pickle.dumps(error))
     assert (again.error_type, again.message) == (error.error_type, error.message)
+
+
+def test_a_file_in_the_state_that_it_was_identified_in_is_not_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"abc")
+    identity = identify("song.mp3", AudioRoot(str(tmp_path)))
+    stored = StoredAudio(identity.size_bytes, identity.storage_version)
+    monkeypatch.setattr("transforms.audio_sources._check_sha256", lambda *_: pytest.fail("read for its sha256"))
+    with local_copy("song.mp3", AudioRoot(str(tmp_path)), identity.sha256, stored) as place:
+        assert place == str(path)
+
+
+def test_a_file_written_since_it_was_identified_is_not_given(tmp_path):
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"abc")
+    identity = identify("song.mp3", AudioRoot(str(tmp_path)))
+    stored = StoredAudio(identity.size_bytes, identity.storage_version)
+    path.write_bytes(b"abd")
+    with pytest.raises(AudioSourceError) as caught, local_copy("song.mp3", AudioRoot(str(tmp_path)), "0" * 64, stored):
+        pass
+    assert caught.value.error_type is ErrorType.AUDIO_CHANGED

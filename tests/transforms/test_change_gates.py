@@ -9,7 +9,7 @@ import pytest
 
 from tests.pipelines.published_run import publish_run, stage_run
 from tests.transforms.compared_runs import label
-from transforms.change_gates import how_to_see, judge_changes, read_change_gates
+from transforms.change_gates import judge_changes, read_change_gates
 from transforms.gates import GateSettings
 from transforms.publish_local import LocalStorage
 from transforms.publishing import Publication
@@ -50,7 +50,7 @@ def stage(output: pathlib.Path, rows) -> str:
 def readings(output, rows, **settings):
     staging_dir = stage(output, rows)
     read = read_change_gates(str(output), DATE, staging_dir, GateSettings(**settings))
-    return {reading.gate: reading for reading in read}, how_to_see(read, str(output), DATE, staging_dir)
+    return {reading.gate: reading for reading in read.readings}, read.how_to_see
 
 
 def test_tracks_are_counted_against_the_latest_earlier_partition(output):

@@ -56,6 +56,12 @@ def test_no_labels_at_all(tmp_path):
     assert "0 tracks labelled" in printed(tmp_path, [])
 
 
+def test_a_track_id_cannot_turn_the_text_around(tmp_path):
+    text = printed(tmp_path, [label("a\u202e1"), label("b", duplicate_of="a\u202e1")])
+    assert "same audio as a\N{REPLACEMENT CHARACTER}1" in text
+    assert "\u202e" not in text
+
+
 def test_control_characters_of_a_title_do_not_reach_the_terminal(tmp_path):
     text = printed(tmp_path, [label("t1", title="\x1b[2J[red]gone[/red]\x07")])
     assert "\x1b" not in text

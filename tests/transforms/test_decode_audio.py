@@ -105,8 +105,8 @@ def test_a_later_round_gives_the_windows_it_is_asked_for_and_counts_apart(folder
     tone = chirp(8, 16_000)
     opposite = write_audio(folder / "opposite", np.stack([tone, -tone]), 16_000, "wav16").name
     later = [
-        ("a", DecodeRequest("8.wav", (0, 100_000))),
-        ("b", DecodeRequest(opposite, (16_000,), ("channels_cancel",))),
+        ("a", DecodeRequest("8.wav", starts=(0, 100_000))),
+        ("b", DecodeRequest(opposite, starts=(16_000,), known_flags=("channels_cancel",))),
     ]
     transform = DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
     kept, result = run_and_keep(transform, [*later, ("c", DecodeRequest("0.wav"))], "windows", SUMMARIES)

@@ -17,6 +17,7 @@ from models.window_records import DecodePlan
 from tests.audio_files import chirp, write_audio
 from tests.transforms.kept_elements import run_and_keep
 from transforms.audio_sources import AudioRoot
+from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import DecodeSettings
 from transforms.hear_audio import HearAudio
 from transforms.model_inference import EarmarkModelHandler
@@ -37,7 +38,7 @@ def hear(folder: Path, names: list[str], plan: DecodePlan, decision: DecisionSet
         decision,
         lambda _, elements: elements,
     )
-    kept, result = run_and_keep(transform, [(name, name) for name in names], "predictions", "summaries")
+    kept, result = run_and_keep(transform, [(name, DecodeRequest(name)) for name in names], "predictions", "summaries")
     return kept, result
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import pickle
 import shutil
 
 import numpy as np
@@ -49,3 +51,18 @@ def test_a_copied_folder_holds_the_light_form(tmp_path):
     assert FileSystems.exists(str(source))
     copy_model_folder(str(source), str(copy))
     assert EarmarkModelHandler(str(copy), runtime="litert").load_model().metadata.litert is not None
+
+
+def test_the_shipped_model_is_named_by_its_version_and_found_where_the_worker_has_it(monkeypatch, tmp_path):
+    handler = pickle.loads(pickle.dumps(EarmarkModelHandler(shipped_model_folder(), runtime="litert")))
+    assert shipped_model_folder() not in map(str, vars(handler).values())
+    elsewhere = tmp_path / "weights"
+    shutil.copytree(shipped_model_folder(), elsewhere)
+    monkeypatch.setattr("transforms.model_inference.shipped_model_folder", lambda: str(elsewhere))
+    assert handler.load_model().metadata.litert is not None
+    metadata = json.loads((elsewhere / METADATA_FILE).read_text())
+    (elsewhere / METADATA_FILE).write_text(json.dumps(metadata | {"model_version": "another-1.0"}))
+    handler = EarmarkModelHandler(str(elsewhere), runtime="litert", threads=2)
+    (elsewhere / METADATA_FILE).write_text(json.dumps(metadata))
+    with pytest.raises(RuntimeError, match=r"started with the model another-1\.0, but this worker's Earmark ships"):
+        handler.load_model()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import itertools
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+from apache_beam.io.filesystem import BeamIOError
 
 from tests.transforms.generated_tables import RUN_DATE, GeneratedRun, generate_run, manifest_of, write_directly
 from tests.transforms.published_state import PARTITION, problems
@@ -19,6 +23,7 @@ from transforms.publish_remote import RemoteStorage
 from transforms.publishing import Publication, Storage, published_summary
 from transforms.run_lock import AnotherRunError
 from transforms.table_schemas import TABLES
+from transforms.write_tables import write_whole_file
 
 DATE = RUN_DATE.isoformat()
 ROOT = pathlib.Path(__file__).parents[2]
@@ -236,3 +241,31 @@ def test_two_folders_exchange_their_names(tmp_path):
     assert ((tmp_path / "old/new").exists(), (tmp_path / "new/old").exists()) == (True, True)
     with pytest.raises(FileNotFoundError):
         exchange(tmp_path / "old", tmp_path / "missing")
+
+
+def test_a_worker_that_outlives_its_killed_run_does_not_disturb_the_next_one(tmp_path):
+    """An engine may go on with the job of a killed process: it stages files while the next run clears them away."""
+    storage = local(tmp_path)
+    with Publication("unused", DATE, "run-a", storage=storage) as publication:
+        killed = publication.prepare()
+    stop, staged = threading.Event(), itertools.count()
+
+    def outlive() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(OSError, BeamIOError):  # its own file was deleted before it was whole
+                write_whole_file(killed, f"track_labels/part-{next(staged)}.parquet", b"rows")
+
+    worker = threading.Thread(target=outlive)
+    worker.start()
+    try:
+        for number in range(20):
+            run = generate_run(f"run-{number}", 2)
+            publish(run, storage)
+            assert set(problems(tmp_path, run)) <= {"leftovers in staging"}
+    finally:
+        stop.set()
+        worker.join()
+    assert next(staged) > 100
+    last = generate_run("run-z")
+    publish(last, storage)
+    assert problems(tmp_path, last) == []

@@ -129,3 +129,13 @@ def test_an_output_that_is_a_file_is_the_users_to_mend(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(UserError, match=r"output folder .*/out \(--output\) cannot be written: .*; give a folder"):
         Publication(str(tmp_path / "out"), DATE, "run").acquire()
+
+
+@pytest.mark.parametrize("folder", ["runs", ".staging", "track_labels", f"track_segments/run_date={DATE}"])
+def test_what_cannot_be_written_is_found_before_the_work(tmp_path: pathlib.Path, folder: str) -> None:
+    (tmp_path / folder).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / folder).write_text("a file, where a folder belongs")
+    with Publication(str(tmp_path), DATE, "run-1") as publication, pytest.raises(UserError) as caught:
+        publication.prepare()
+    assert f"cannot be written: Not a directory ({tmp_path / folder})" in str(caught.value)
+    assert not (tmp_path / ".staging").is_dir()

@@ -1,0 +1,46 @@
+"""What goes wrong around a run becomes a sentence; what may be a bug keeps its traceback."""
+
+import errno
+import os
+
+import pytest
+
+from models.errors import RunFailedError, UserError
+from pipelines.run_failures import explained
+
+
+def told(error: Exception) -> str:
+    with pytest.raises(RunFailedError) as caught, explained("c.jsonl", "out"):
+        raise error
+    assert str(caught.value).endswith("The partition is as it was; run the same command again.")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_no_room(number: int) -> None:
+    assert "--output out" in told(OSError(number, os.strerror(number)))
+    wrapped = RuntimeError("a bundle failed")
+    wrapped.__cause__ = ValueError("in between")
+    wrapped.__cause__.__context__ = OSError(number, os.strerror(number), "part-0")
+    assert "No room is left" in told(wrapped)
+    assert "No room is left" in told(RuntimeError(f"from a worker: [Errno {number}] {os.strerror(number)}: 'part-0'"))
+
+
+def test_a_changed_catalog() -> None:
+    text = "catalog file b/c d.jsonl changed since the run began [while running 'ReadCatalog/ReadFile']"
+    assert "--catalog c.jsonl: the file b/c d.jsonl changed" in told(RuntimeError(text))
+
+
+def test_a_store_that_fails() -> None:
+    from apache_beam.io.filesystem import BeamIOError
+
+    assert "(Delete operation failed" in told(BeamIOError("Delete operation failed", {"gs://b/o": "403"}))
+
+
+@pytest.mark.parametrize(
+    "error", [UserError("a flag"), RunFailedError("done"), RuntimeError("a bug"), OSError(errno.EIO, "I/O")]
+)
+def test_everything_else_passes_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, explained("c.jsonl", "out"):
+        raise error
+    assert caught.value is error
