@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from markupsafe import Markup, escape
+
 #: Invisible, and needed: they join and part letters in Persian and Hindi, and the parts of emoji.
 _JOINERS: Final = "\u200c\u200d"
 
@@ -39,8 +41,9 @@ def percent(part: float, whole: float = 1.0) -> str:
 
 def clock(seconds: float) -> str:
     """Write a time in a track: ``0:07.5``, ``3:25`` or ``1:02:03``; tenths only in the first minute."""
-    if seconds < 60:
-        return f"0:{int(seconds):02}" if abs(seconds - int(seconds)) < 0.05 else f"0:{seconds:04.1f}"
+    tenths = round(10 * seconds)
+    if tenths < 600:
+        return f"0:{tenths // 10:02}.{tenths % 10}" if tenths % 10 else f"0:{tenths // 10:02}"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02}"
@@ -95,7 +98,12 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def breakable(name: str) -> Markup:
+    """Let a long identifier break behind its underscores; gives escaped HTML."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
 FILTERS: Final = {
     function.__name__: function
-    for function in (count, compact, share, percent, clock, duration, size, shown, figure, words)
+    for function in (count, compact, share, percent, clock, duration, size, shown, figure, words, breakable)
 }

@@ -113,6 +113,12 @@ def test_the_manifest_lists_what_is_there_and_success_stands_beside_it(store: Em
     assert {file["table"] for file in first.manifest["files"]} == set(TABLES)
 
 
+def test_the_page_has_an_excerpt_of_audio_on_the_store(store: EmulatedStore, first: Published) -> None:
+    page = store.read(f"{OUTPUT}/runs/{first.run_id}/report.html").decode()
+    assert page.count("data:audio/mpeg") >= 1
+    assert "No excerpt" not in page
+
+
 def test_the_same_run_again_changes_no_object_though_the_store_fails_now_and_then(
     first: Published, again: Published
 ) -> None:
@@ -127,7 +133,9 @@ def test_the_same_run_again_changes_no_object_though_the_store_fails_now_and_the
 def carried(store: EmulatedStore, job: Job, flags: tuple[str, ...], again: Published) -> tuple[dict, list[str]]:
     """The day after, carried forward: its manifest, and what the store was asked for."""
     asked = len(store.requests)
-    previous = ("--previous", f"gs://{BUCKET}/{OUTPUT}", "--run_date", "2026-02-01")
+    config = job.folder / "no-excerpts.yaml"  # for which a run's page reads some audio anew
+    config.write_text(f"{GATES}report: {{audio: false}}\n")
+    previous = ("--previous", f"gs://{BUCKET}/{OUTPUT}", "--run_date", "2026-02-01", "--config", str(config))
     finish(job.start(*flags, "--output", f"gs://{BUCKET}/after", *previous))
     (run_id,) = current_runs(store.generations("after"))
     return json.loads(store.read(f"after/runs/{run_id}/manifest.json")), store.requests[asked:]

@@ -64,7 +64,7 @@ def test_pictures_and_sounds_load_and_play(browser: Browser, page: pathlib.Path)
     assert played_s > 0.2
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_no_page_scrolls_sideways(browser: Browser, page: pathlib.Path, width: int):
     browser.open(page, width)
     browser.ask("document.querySelectorAll('details').forEach(d => d.open = true)")

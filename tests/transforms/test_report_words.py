@@ -2,13 +2,13 @@
 
 import pytest
 
-from transforms.report_words import clock, compact, count, duration, figure, percent, share, shown, size
+from transforms.report_words import breakable, clock, compact, count, duration, figure, percent, share, shown, size
 
 
 @pytest.mark.parametrize(
     ("written", "wanted"),
     [
-        (count(1234567), "1,234,567"),
+        (count(1234567), "1,234,567"), (breakable("a_b"), "a_<wbr>b"), (breakable("<_>"), "&lt;_<wbr>&gt;"),
         (compact(950), "950"), (compact(1234), "1.2k"),
         (compact(99_960), "100k"), (compact(3_400_000), "3.4M"),
         (compact(999_600), "1.0M"), (compact(2_000_000_000), "2.0G"),
@@ -16,7 +16,7 @@ from transforms.report_words import clock, compact, count, duration, figure, per
         (share(1, 0), "–"),
         (percent(1, 3), "33.33%"), (percent(5, 3), "100.00%"), (percent(-1, 3), "0.00%"), (percent(1, 0), "0.00%"),
         (clock(7), "0:07"), (clock(7.53), "0:07.5"), (clock(0), "0:00"), (clock(205.4), "3:25"),
-        (clock(59.97), "0:60.0"),
+        (clock(59.97), "1:00"), (clock(6.98), "0:07"),
         (clock(3723), "1:02:03"), (clock(36000), "10:00:00"),
         (duration(0.421), "0.42 s"), (duration(12.34), "12.3 s"), (duration(245), "4 min 05 s"),
         (duration(7380), "2 h 03 min"),
