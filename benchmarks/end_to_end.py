@@ -182,7 +182,9 @@ def main() -> None:
     parser.add_argument("--runtime", choices=("litert", "saved_model"), default="litert")
     parser.add_argument("--markdown", action="store_true", help="only write the tables again, from end_to_end.json")
     arguments = parser.parse_args()
-    arguments.output = arguments.output.resolve()
+    for name in ("output", "teacher", "ina", "manifest"):
+        if getattr(arguments, name) is not None:
+            setattr(arguments, name, getattr(arguments, name).resolve())
     result = arguments.output / "end_to_end.json"
     if not arguments.markdown:
         arguments.catalog = (arguments.catalog or arguments.output / "catalog").resolve()

@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-import sys
 
 import numpy as np
 import pytest
 
+from benchmarks import catalog_generator
+from benchmarks.catalog_generator import FORMATS, Format, numbered_copy, sources, write_take
 from models.audio_decoding import decode_windows
 from models.window_records import DecodePlan
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "benchmarks"))
-import catalog_generator
-from catalog_generator import FORMATS, Format, numbered_copy, sources, write_take
 
 
 @pytest.mark.parametrize("form", [forms[index] for forms in FORMATS.values() for index in (0, 3)], ids=lambda f: f.name)
