@@ -155,6 +155,7 @@ class EmulatedBigQuery:
 class _Handler(http.server.BaseHTTPRequestHandler):
     bigquery: EmulatedBigQuery
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and content in one packet: a second one would wait for the first one's receipt
 
     def _serve(self) -> None:
         with self.bigquery.at_work():
