@@ -24,7 +24,9 @@ def elsewhere(server, monkeypatch, tmp_path):
     """Google's addresses on loopback: storage, BigQuery, and credentials that nobody checks."""
     store = EmulatedStore()
     for name, value in Job(store, tmp_path).environment().items():
-        monkeypatch.setenv(name, value)
+        # Beam's client for BigQuery is another than for storage: it needs a package for proxies, even for none on loopback.
+        if not name.lower().endswith("_proxy"):
+            monkeypatch.setenv(name, value)
 
     def client(options):
         address = f"{server.address}/bigquery/v2/"
