@@ -148,6 +148,9 @@ def main() -> None:
     parser.add_argument("--prices", type=pathlib.Path, default=ROOT / "configs" / "prices.yaml")
     parser.add_argument("--page", type=pathlib.Path, help="a Markdown file with the marks, rewritten in place")
     arguments = parser.parse_args()
+    for flag in ("end_to_end", "incremental"):
+        if not getattr(arguments, flag).is_file():
+            parser.error(f"--{flag} {getattr(arguments, flag)}: is not there; run benchmarks/{flag}.py first")
     rates = Rates.read(json.loads(arguments.end_to_end.read_text()), json.loads(arguments.incremental.read_text()))
     made = tables(rates, yaml.safe_load(arguments.prices.read_text()))
     print(made, end="")

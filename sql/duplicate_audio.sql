@@ -9,8 +9,9 @@ SELECT
     MIN(functional_type) AS functional_type,
     MIN(duration_s) AS duration_s,
     ARRAY_AGG(track_id ORDER BY track_id) AS track_ids,
-    -- Labels of one audio can differ when its tracks were last labelled by different runs.
+    -- Labels of one audio differ where titles or declared types raised a flag, never in category.
     COUNT(DISTINCT category) AS categories
 FROM current_labels
+WHERE in_latest_run
 GROUP BY audio_sha256
 HAVING COUNT(*) > 1;

@@ -1,4 +1,5 @@
 -- review_queue: what a person listens to next, by streams at stake, then the least confident first.
+-- Tracks that the latest run does not list are not in it.
 -- streams_at_stake: streams in the latest month of the table streams; null, and no part of the order, without streams.
 CREATE OR REPLACE VIEW review_queue AS
 WITH latest AS (
@@ -11,7 +12,7 @@ stakes AS (
     GROUP BY s.track_id
 ),
 same_audio AS (
-    SELECT audio_sha256, COUNT(*) AS tracks FROM current_labels GROUP BY audio_sha256
+    SELECT audio_sha256, COUNT(*) AS tracks FROM current_labels WHERE in_latest_run GROUP BY audio_sha256
 )
 SELECT
     ROW_NUMBER() OVER (ORDER BY COALESCE(k.streams, 0) DESC, l.confidence, l.track_id) AS queue_position,
@@ -22,4 +23,4 @@ FROM current_labels AS l
 CROSS JOIN latest AS m
 INNER JOIN same_audio AS a ON a.audio_sha256 = l.audio_sha256
 LEFT JOIN stakes AS k ON k.track_id = l.track_id
-WHERE l.decision = 'review';
+WHERE l.decision = 'review' AND l.in_latest_run;

@@ -11,4 +11,5 @@ SELECT
     l.audio_sha256, l.duplicate_of, e.embedding, l.model_version, l.run_date
 FROM current_labels AS l
 INNER JOIN latest_model AS m ON m.model_version = l.model_version
-INNER JOIN track_embeddings AS e ON e.track_id = l.track_id AND e.run_date = l.run_date;
+INNER JOIN track_embeddings AS e ON e.track_id = l.track_id AND e.run_date = l.run_date
+WHERE l.in_latest_run;

@@ -6,7 +6,7 @@ import sys
 
 import pyarrow as pa
 
-from models.decision import FLAGS
+from models.decision import FLAGS, REVIEW_FLAGS
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
 from transforms.payout_tables import PREVIEW_TABLES
 from transforms.records import ERROR_MEANINGS
@@ -43,7 +43,8 @@ def render() -> str:
         "## Values\n",
         f"**category**: {_codes(CATEGORIES)}. **functional_type**: {_codes(FUNCTIONAL_TYPES)}.\n",
         "### flags\n",
-        _meanings("flag", FLAGS),
+        "A flag that sends to review does so for every label that has it; the others only tell.\n",
+        _flags(),
         "### error_type\n",
         _meanings("error_type", {error.value: text for error, text in ERROR_MEANINGS.items()}),
     ]
@@ -63,6 +64,12 @@ def _columns(schema: pa.Schema) -> str:
         kind = f"list<{field.type.value_type}>" if pa.types.is_list(field.type) else str(field.type)
         description = field.metadata[b"description"].decode()
         rows.append(f"| `{field.name}` | {kind} | {'yes' if field.nullable else 'no'} | {description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _flags() -> str:
+    rows = ["| flag | sends to review | meaning |", "|---|---|---|"]
+    rows += [f"| `{flag}` | {'yes' if flag in REVIEW_FLAGS else 'no'} | {text} |" for flag, text in FLAGS.items()]
     return "\n".join(rows) + "\n"
 
 

@@ -24,7 +24,7 @@ def elsewhere(server, monkeypatch, tmp_path):
     """Google's addresses on loopback: storage, BigQuery, and credentials that nobody checks."""
     store = EmulatedStore()
     for name, value in Job(store, tmp_path).environment().items():
-        # Beam's client for BigQuery is another than for storage: it needs a package for proxies, even for none on loopback.
+        # Beam's client for BigQuery needs a package of its own where a proxy is named, loopback or not.
         if not name.lower().endswith("_proxy"):
             monkeypatch.setenv(name, value)
 

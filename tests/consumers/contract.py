@@ -90,7 +90,7 @@ COLUMNS = {
 }
 #: Columns of the views that other people's queries name; more may come.
 VIEW_COLUMNS = {
-    "current_labels": set(COLUMNS["track_labels"]),
+    "current_labels": {*COLUMNS["track_labels"], "in_latest_run"},
     "label_history": {"track_id", "run_date", "category", "previous_category", "previous_decision", "changed", "why"},
     "review_queue": {"queue_position", "track_id", "title", "artist", "audio_uri", "category", "flags",
                      "streams_at_stake", "confidence"},
