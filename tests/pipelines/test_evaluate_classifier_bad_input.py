@@ -1,5 +1,6 @@
 """Wrong arguments end the evaluation job with exit status 2 and one sentence; audio that is none does not stop it."""
 
+import csv
 import json
 
 import pytest
