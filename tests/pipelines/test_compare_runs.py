@@ -307,7 +307,8 @@ def test_the_later_run_given_as_the_one_before_is_pointed_out(tables, tmp_path, 
     assert found["json"]["before"]["run_id"] == "b"
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "earmark: --before is the run of 2026-11-24, later than that of --after, 2026-11-23; changes are told backwards."
+        "earmark: --before is the run of 2026-11-24, later than that of --after, 2026-11-23; changes are told "
+        "backwards."
     )
     compared(tables, tmp_path / "c")
     assert not capsys.readouterr().err
