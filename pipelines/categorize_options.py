@@ -24,6 +24,7 @@ from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataf
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
+from pipelines.runners import check_runner
 from pipelines.unpublished_labels import LabelsTarget, add_labels_flag, labels_target
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
@@ -293,6 +294,8 @@ def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list
         raise UserError(
             f"--runner {runner}: Beam's Dask runner loses rows; use the default, FlinkRunner or DataflowRunner."
         )
+    if runner is not None and not local and not is_dataflow(runner):  # which has a sentence of its own
+        check_runner(runner)
     flags = [f"--runner={IN_PROCESS_RUNNER}"] if runner is None else []
     if processes is not None:
         cores = os.cpu_count() or 1

@@ -18,6 +18,7 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
+from pipelines.portable_job import start_job
 from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
@@ -146,7 +147,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             build(pipeline, options, staging_dir, progress_dir if options.local else None)
             clock.lap("check and prepare")
             with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-                result = pipeline.run()
+                result = start_job(pipeline)
                 done = wait_until_done(result, staging_dir)
             if not done:
                 return EXIT_PUBLISHED
