@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transforms.comparison_limits import nothing_in_common, standing
-from transforms.printable import printable
+from transforms.printable import counted, printable
 
 
 def print_comparison(record: dict[str, Any], output: str, console: Console | None = None) -> None:
@@ -46,7 +46,7 @@ def print_comparison(record: dict[str, Any], output: str, console: Console | Non
             for side in ("before", "after")
         ),
         nothing
-        or f"{tracks['category_changed']:,} of {tracks['labelled_in_both']:,} tracks changed category"
+        or f"{tracks['category_changed']:,} of {counted(tracks['labelled_in_both'], 'track')} changed category"
         + (f" ({share:.2%})" if share is not None else "")
         + f"; {tracks['music_to_functional']:,} from music to functional, {tracks['music_to_functional_auto']:,} of "
         "them with decision auto.",
@@ -66,8 +66,8 @@ def print_comparison(record: dict[str, Any], output: str, console: Console | Non
 def _presence(states: dict[str, dict[str, int]]) -> str:
     return (
         f"Labelled only before: {states['labelled']['absent']:,}. Only after: {states['absent']['labelled']:,}. "
-        f"Became dead letters: {states['labelled']['dead_letter']:,}. "
-        f"Ceased to be: {states['dead_letter']['labelled']:,}."
+        f"Labelled before, dead letters now: {states['labelled']['dead_letter']:,}. "
+        f"Dead letters before, labelled now: {states['dead_letter']['labelled']:,}."
     )
 
 

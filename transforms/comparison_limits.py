@@ -9,6 +9,7 @@ from typing import Any
 from transforms.change_gates import judge_changes
 from transforms.comparison_money import MovedMoney
 from transforms.gates import GateReading, GateSettings, exceeds, percent, verdict
+from transforms.printable import counted
 from transforms.run_changes import SIDES, LabelChanges
 
 
@@ -34,9 +35,10 @@ def judge(
     """
     readings = [reading for reading in judge_changes(changes, since, gates) if reading.limit is not None]
     if max_music_to_functional is not None:
-        refused = changes.music_to_functional > max_music_to_functional
+        moved = changes.music_to_functional
+        refused = moved > max_music_to_functional
         message = (
-            f"{changes.music_to_functional} tracks that were music became functional {since}, "
+            f"{counted(moved, 'track')} that {'was' if moved == 1 else 'were'} music became functional {since}, "
             f"{verdict(refused)} {max_music_to_functional}."
         )
         readings.append(
@@ -62,7 +64,7 @@ def nothing_in_common(record: Mapping[str, Any]) -> str | None:
     """
     if record["tracks"]["labelled_in_both"]:
         return None
-    before, after = (f"run {record[side]['run_id']} ({_labels(record[side]['labels'])})" for side in SIDES)
+    before, after = (f"run {record[side]['run_id']} ({counted(record[side]['labels'], 'label')})" for side in SIDES)
     return f"No track is in both {before} and {after} with a label, so nothing was compared; is a folder the wrong one?"
 
 
@@ -79,10 +81,6 @@ def standing(limit: Mapping[str, Any], compared: bool) -> str:
     if not compared or (limit["value"] is None and not limit["refused"]):
         return "not checked"
     return "CROSSED" if limit["refused"] else "kept"
-
-
-def _labels(number: int) -> str:
-    return f"{number:,} label{'' if number == 1 else 's'}"
 
 
 def _judge_money(money: Sequence[MovedMoney], limit: float) -> GateReading:

@@ -111,9 +111,11 @@ def refusal_message(refused: Sequence[GateRefusal], staging_dir: str) -> str:
 
 def _reconciliation(summary: RunSummary) -> GateReading:
     errors = summary.reconciliation_errors()
+    rows = summary.read.rows
     message = " ".join(errors) or (
-        f"All {summary.read.rows} catalog rows are accounted for: {summary.label_rows} labelled{_carried(summary)}, "
-        f"{summary.dead_rows} dead letters, {summary.collapsed_rows} identical to another row."
+        f"{'The only catalog row is' if rows == 1 else f'All {rows} catalog rows are'} accounted for: "
+        f"{summary.label_rows} labelled{_carried(summary)}, {summary.dead_rows} dead "
+        f"letter{'' if summary.dead_rows == 1 else 's'}, {summary.collapsed_rows} identical to another row."
     )
     return GateReading("reconciliation", len(errors), 0, bool(errors), message)
 

@@ -293,6 +293,21 @@ def test_no_limit_passes_where_no_track_is_in_both_runs(tables, tmp_path, capsys
         assert said in told.out and not told.err
 
 
+def test_what_the_console_says_of_dead_letters_and_of_one_track(tables, tmp_path, capsys):
+    compared(tables, tmp_path / "c")
+    told = capsys.readouterr().out
+    assert "Labelled only before: 1. Only after: 1. Labelled before, dead letters now: 1. " in told
+    assert "Dead letters before, labelled now: 0." in told
+    one = publish_run(tmp_path / "one", "2026-11-22", run_id="one", tracks=1)
+    publish_run(tmp_path / "two", "2026-11-23", run_id="two", labels=[one[0] | FUNCTIONAL])
+    publish_run(tmp_path / "one", "2026-11-22", run_id="one", labels=[one[0] | MUSIC])
+    argv = ["--before", tmp_path / "one", "--after", tmp_path / "two", "--output", tmp_path / "c"]
+    assert run([str(argument) for argument in [*argv, "--max_music_to_functional", "0"]]) == 3
+    told = capsys.readouterr()
+    assert "1 of 1 track changed category (100.00%)" in told.out
+    assert "1 track that was music became functional from run one to two, more than the allowed 0." in told.err
+
+
 def test_a_limit_that_looks_away_is_not_called_kept(tables, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text("gates: {max_changed_share: 0, min_rows_for_shares: 1000}\n")
     compared(tables, tmp_path / "c", "--config", tmp_path / "config.yaml")

@@ -52,6 +52,17 @@ def test_a_good_run_passes_and_every_gate_says_what_it_saw():
     assert readings[2].message == "40 of 1000 catalog rows are dead letters: 4.0 %, within the allowed 5.0 %."
 
 
+def test_one_row_of_each_kind_is_told_in_the_singular():
+    told = {
+        rows.read.rows: read_gates(rows, None, GateSettings())[0].message
+        for rows in (summary(1, 0), summary(1, 0, dead=1))
+    }
+    assert told == {
+        1: "The only catalog row is accounted for: 1 labelled, 0 dead letters, 0 identical to another row.",
+        2: "All 2 catalog rows are accounted for: 1 labelled, 1 dead letter, 0 identical to another row.",
+    }
+
+
 def test_too_many_dead_letters():
     assert refused(summary(800, 140, dead=60)) == {
         "max_dead_letter_share": "60 of 1000 catalog rows are dead letters: 6.0 %, more than the allowed 5.0 %; "
