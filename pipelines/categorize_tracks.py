@@ -25,7 +25,7 @@ from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
-from transforms.gates import read_gates, refusal_message, refusals
+from transforms.gates import read_gates, refusal_message, refusals, shares_unchecked
 from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.progress import CountProgress, ProgressDisplay
@@ -183,7 +183,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
-        print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])
+        notes = [gates[0].message, shares_unchecked(gates, options.config.gates)]
+        print_report(options.output, date, options.run_id, [note for note in notes if note])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
