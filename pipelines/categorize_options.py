@@ -14,7 +14,7 @@ from typing import Any
 
 from models.errors import UserError
 from models.litert_form import Runtime, choose_runtime, read_litert_file, served_metadata
-from models.policy_files import policies_in_force
+from models.policy_files import policies_in_force, shipped_policies
 from models.promotion import check_promoted
 from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
@@ -24,6 +24,7 @@ from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataf
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
+from pipelines.runners import check_runner
 from pipelines.unpublished_labels import LabelsTarget, add_labels_flag, labels_target
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
@@ -34,7 +35,8 @@ _DESCRIPTION = """\
 Label every track of a catalog as music, functional content or speech, and publish the tables.
 
 Flags that are not listed here go to Apache Beam (such as --runner, --project, --region, --temp_location).
-Exit status: 0 published; 2 bad arguments or config, before any work; 3 a gate refused to publish."""
+Exit status: 0 published; 1 the run failed, for want of room, a worker or an engine, and nothing was published; 2 bad
+arguments or config, before any work; 3 a gate refused to publish."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +121,8 @@ def make_parser() -> ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="royalty policy: one that ships (spotify, deezer), a YAML file, or a folder of its versions; repeatable, "
-        "or parted by commas",
+        help=f"royalty policy: one that ships ({', '.join(sorted(shipped_policies()))}), a YAML file, or a folder of "
+        "its versions; repeatable, or parted by commas",
     )
     carry = parser.add_mutually_exclusive_group()
     carry.add_argument(
@@ -293,6 +295,8 @@ def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list
         raise UserError(
             f"--runner {runner}: Beam's Dask runner loses rows; use the default, FlinkRunner or DataflowRunner."
         )
+    if runner is not None and not local and not is_dataflow(runner):  # which has a sentence of its own
+        check_runner(runner)
     flags = [f"--runner={IN_PROCESS_RUNNER}"] if runner is None else []
     if processes is not None:
         cores = os.cpu_count() or 1

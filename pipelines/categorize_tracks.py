@@ -18,13 +18,14 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
+from pipelines.portable_job import start_job
 from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
 from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
-from transforms.gates import read_gates, refusal_message, refusals
+from transforms.gates import read_gates, refusal_message, refusals, shares_unchecked
 from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.progress import CountProgress, ProgressDisplay
@@ -146,7 +147,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             build(pipeline, options, staging_dir, progress_dir if options.local else None)
             clock.lap("check and prepare")
             with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-                result = pipeline.run()
+                result = start_job(pipeline)
                 done = wait_until_done(result, staging_dir)
             if not done:
                 return EXIT_PUBLISHED
@@ -182,7 +183,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
-        print_report(options.output, date, options.run_id, [gate.message for gate in gates[:1]])
+        notes = [gates[0].message, shares_unchecked(gates, options.config.gates)]
+        print_report(options.output, date, options.run_id, [note for note in notes if note])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED

@@ -28,17 +28,25 @@ became dead letters, drift, and with --streams the money that moves. Writes Parq
 comparison.html; see docs/comparing.md. A folder is the --output of categorize_tracks, local or gs:// or s3://, or the
 staging folder of a run that a gate refused.
 
-Exit status: 0 compared; 2 bad arguments or tables, nothing was written; 3 compared, and a limit is crossed."""
+Exit status: 0 compared; 2 bad arguments or tables, nothing was written; 3 compared, and a limit is crossed, or
+none could be checked because no track has a label in both runs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """A checked command line."""
+    """A checked command line.
+
+    Attributes
+    ----------
+    backwards
+        A sentence when the run of ``--before`` is the later one of two in one folder; empty when it is not.
+    """
 
     before: ComparedRun
     after: ComparedRun
     settings: ComparisonSettings
     output: pathlib.Path
+    backwards: str
 
 
 def make_parser() -> ArgumentParser:
@@ -107,7 +115,7 @@ def parse(argv: Sequence[str] | None) -> CompareOptions:
     output = pathlib.Path(arguments.output)
     if output.exists() and not output.is_dir():
         make_output_folder(output)  # says what is wrong, before the work
-    return CompareOptions(before, after, settings, output)
+    return CompareOptions(before, after, settings, output, _backwards(before, after))
 
 
 def _runs(arguments: argparse.Namespace) -> tuple[ComparedRun, ComparedRun]:
@@ -125,6 +133,13 @@ def _runs(arguments: argparse.Namespace) -> tuple[ComparedRun, ComparedRun]:
     if _same_folder(arguments.before, arguments.after) and before.run_id == after.run_id:
         raise UserError(f"--before_run_date {date}: is the run of --after too; give another date, or another folder.")
     return ComparedRun(before, arguments.before, "--before"), ComparedRun(after, arguments.after, "--after")
+
+
+def _backwards(before: ComparedRun, after: ComparedRun) -> str:
+    dates = before.run.run_date, after.run.run_date
+    if dates[0] <= dates[1] or not _same_folder(before.tables, after.tables):
+        return ""
+    return f"--before is the run of {dates[0]}, later than that of --after, {dates[1]}; changes are told backwards."
 
 
 def _find(folder: str, date: datetime.date | None, flag: str) -> PublishedRun:

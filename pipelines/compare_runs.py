@@ -12,6 +12,7 @@ from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.compare_options import parse
 from transforms.comparison import compare
 from transforms.comparison_console import print_comparison
+from transforms.comparison_limits import nothing_in_common
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +21,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when compared, 3 when a limit is crossed too.
+        0 when compared, 3 when a limit is crossed, or was given and no track has a label in both runs.
 
     Raises
     ------
@@ -28,11 +29,16 @@ def run(argv: Sequence[str] | None = None) -> int:
         For a bad argument, tables or streams; nothing was written.
     """
     options = parse(argv)
+    if options.backwards:
+        print(f"earmark: {options.backwards}", file=sys.stderr)
     record = compare(options.before, options.after, options.settings, options.output)
     print_comparison(record, str(options.output))
     crossed = [limit for limit in record["limits"] if limit["refused"]]
-    for limit in crossed:
-        print(f"earmark: {limit['gate']}: {limit['message']}", file=sys.stderr)
+    if crossed and (nothing := nothing_in_common(record)):
+        print(f"earmark: {nothing} None of the limits was checked.", file=sys.stderr)
+    else:
+        for limit in crossed:
+            print(f"earmark: {limit['gate']}: {limit['message']}", file=sys.stderr)
     return EXIT_REFUSED if crossed else EXIT_PUBLISHED
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import socket
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from models.errors import UserError
 
 #: How long a job service may take to listen: one that was started in the same breath is still on its way.
 _WAIT_S: Final = 10.0
+#: By a part of a runner's name, the flag for the program that Beam starts when no job service is named.
+_PROGRAMS: Final = {"flink": "flink_job_server_jar", "spark": "spark_job_server_jar", "prism": "prism_location"}
 
 
 def check_portable_flags(beam_flags: Sequence[str]) -> None:
@@ -45,6 +48,15 @@ def check_portable_flags(beam_flags: Sequence[str]) -> None:
         )
     if portable.job_endpoint and portable.job_endpoint != "embed":
         _require_listener(portable.job_endpoint)
+    if not portable.job_endpoint:
+        _require_program(runner, options.get_all_options())
+
+
+def _require_program(runner: str, options: dict[str, Any]) -> None:
+    for engine, flag in _PROGRAMS.items():
+        place = options.get(flag) if engine in runner.lower() else None
+        if place and "://" not in place and not pathlib.Path(place).is_file():
+            raise UserError(f"--{flag} {place}: is no file; docs/distributed.md says what belongs there.")
 
 
 def _require_listener(endpoint: str) -> None:

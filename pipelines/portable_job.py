@@ -10,12 +10,46 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
+import apache_beam as beam
 import grpc
+from apache_beam.runners.portability.portable_runner import PortableRunner
 
 from models.errors import RunFailedError
 
 #: Longest wait for a job service to take a cancellation.
 _CANCEL_S: Final = 10.0
+_REASON_CHARACTERS: Final = 250
+
+
+def start_job(pipeline: beam.Pipeline) -> Any:
+    """Give a pipeline to its runner.
+
+    Returns
+    -------
+    PipelineResult
+        What ``Pipeline.run()`` gives. On a portable engine the job is at work then, or soon will be; a local run is
+        over.
+
+    Raises
+    ------
+    RunFailedError
+        The portable engine could not be started or did not take the job, as when Beam cannot fetch its jar or binary.
+        Every other runner raises its own errors.
+    """
+    if not isinstance(pipeline.runner, PortableRunner):
+        return pipeline.run()
+    _silence_threads()
+    try:
+        return pipeline.run()
+    except (OSError, RuntimeError, ValueError, grpc.RpcError, grpc.FutureTimeoutError) as error:
+        details = error.details() if isinstance(error, grpc.Call) else str(error)
+        reason = " ".join((details or type(error).__name__).split())
+        reason = reason if len(reason) <= _REASON_CHARACTERS else f"{reason[: _REASON_CHARACTERS - 1]}…"
+        raise RunFailedError(
+            f"--runner {type(pipeline.runner).__name__}: the job could not be given to its engine "
+            f"({reason}); nothing was published. docs/distributed.md says what an engine "
+            "needs, and how to start its job service yourself."
+        ) from error
 
 
 def wait_for_portable_job(result: Any) -> None:
@@ -31,7 +65,6 @@ def wait_for_portable_job(result: Any) -> None:
     RunFailedError
         The job failed or was cancelled on the engine, or its job service was lost.
     """
-    _silence_reader()
     with _cancelled_on_signals(result):
         try:
             result.wait_until_finish()
@@ -48,16 +81,19 @@ def wait_for_portable_job(result: Any) -> None:
             ) from error
 
 
-def _silence_reader() -> None:
-    """Keep to one account of a lost job service: Beam's thread that reads its messages would print a traceback too.
+def _silence_threads() -> None:
+    """Keep to one account of a job service that was lost or never started: threads would print tracebacks too.
 
-    It may do so after the wait has ended, so this is not undone.
+    Those are Beam's, which reads the service's messages, and gRPC's, which waits for it. They may do so after the wait
+    has ended, so this is not undone.
     """
     before = threading.excepthook
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
         name = arguments.thread.name if arguments.thread is not None else ""
-        if name != "wait_until_finish_read" or not isinstance(arguments.exc_value, grpc.RpcError):
+        lost = name == "wait_until_finish_read" and isinstance(arguments.exc_value, grpc.RpcError)
+        never_started = isinstance(arguments.exc_value, ValueError) and "Channel closed" in str(arguments.exc_value)
+        if not (lost or never_started):
             before(arguments)
 
     threading.excepthook = hook

@@ -66,15 +66,18 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     arguments = make_parser().parse_args(argv)
     place = Place(arguments.project, arguments.dataset, arguments.api_endpoint)
+    # What can be known without an account comes first: a wrong folder is found without one.
+    remote = "://" in arguments.tables
+    if remote and not arguments.tables.startswith("gs://"):
+        raise UserError(f"--tables {arguments.tables}: BigQuery loads from gs:// or from this machine; copy it.")
+    published = None if remote else read_published_run(arguments.tables, arguments.run_date)
     require_bigquery_library()
     if not place.is_emulator:
         require_google_credentials(str(place), "--dataset")
-    if "://" in arguments.tables:
-        if not arguments.tables.startswith("gs://"):
-            raise UserError(f"--tables {arguments.tables}: BigQuery loads from gs:// or from this machine; copy it.")
+    if published is None:
         check_scheme("--tables", arguments.tables)
         check_bucket("--tables", arguments.tables)
-    published = read_published_run(arguments.tables, arguments.run_date, remote=True)
+        published = read_published_run(arguments.tables, arguments.run_date, remote=True)
     try:
         with plain_errors(place):
             dataset = connect(place)

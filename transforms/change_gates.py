@@ -105,6 +105,6 @@ def _judge(gate: str, changes: LabelChanges, since: str, limit: float, min_rows:
             f"{changes.music_to_functional_auto} of them with decision auto"
         )
     if share is None or rows < min_rows:
-        return looked_away(gate, limit, f"{rows} {kind} are fewer than {max(1, min_rows)}")
+        return looked_away(gate, limit, f"{rows} {kind} are fewer than {max(1, min_rows)}", rows < min_rows)
     refused = exceeds(share, limit)
     return GateReading(gate, share, limit, refused, f"{what}: {percent(share)}, {verdict(refused)} {percent(limit)}.")

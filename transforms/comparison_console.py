@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from transforms.printable import printable
+from transforms.comparison_limits import nothing_in_common, standing
+from transforms.printable import counted, printable
 
 
 def print_comparison(record: dict[str, Any], output: str, console: Console | None = None) -> None:
@@ -38,13 +39,14 @@ def print_comparison(record: dict[str, Any], output: str, console: Console | Non
             counts = (row["tracks"], row["category_changed"], row["music_to_functional"])
             causes.add_row(row["cause"], *(f"{count:,}" for count in counts))
         console.print(causes)
-    share = tracks["changed_share"]
+    share, nothing = tracks["changed_share"], nothing_in_common(record)
     lines = [
         *(
             f"{side}: run {record[side]['run_id']}, model {record[side]['model_version']}"
             for side in ("before", "after")
         ),
-        f"{tracks['category_changed']:,} of {tracks['labelled_in_both']:,} tracks changed category"
+        nothing
+        or f"{tracks['category_changed']:,} of {counted(tracks['labelled_in_both'], 'track')} changed category"
         + (f" ({share:.2%})" if share is not None else "")
         + f"; {tracks['music_to_functional']:,} from music to functional, {tracks['music_to_functional_auto']:,} of "
         "them with decision auto.",
@@ -53,7 +55,7 @@ def print_comparison(record: dict[str, Any], output: str, console: Console | Non
     if record["money"] is not None:
         lines += [_money(policy, record["money"]) for policy in record["money"]["policies"]]
     lines += [
-        f"{'CROSSED' if limit['refused'] else 'kept'}  {limit['gate']}: {limit['message']}"
+        f"{standing(limit, nothing is None)}  {limit['gate']}: {limit['message'].removeprefix('Not checked: ')}"
         for limit in record["limits"]
     ]
     lines.append(f"Files: {output}/comparison.html, comparison.json, changed_tracks.parquet …")
@@ -64,8 +66,8 @@ def print_comparison(record: dict[str, Any], output: str, console: Console | Non
 def _presence(states: dict[str, dict[str, int]]) -> str:
     return (
         f"Labelled only before: {states['labelled']['absent']:,}. Only after: {states['absent']['labelled']:,}. "
-        f"Became dead letters: {states['labelled']['dead_letter']:,}. "
-        f"Ceased to be: {states['dead_letter']['labelled']:,}."
+        f"Labelled before, dead letters now: {states['labelled']['dead_letter']:,}. "
+        f"Dead letters before, labelled now: {states['dead_letter']['labelled']:,}."
     )
 
 

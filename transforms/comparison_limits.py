@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 from transforms.change_gates import judge_changes
 from transforms.comparison_money import MovedMoney
 from transforms.gates import GateReading, GateSettings, exceeds, percent, verdict
-from transforms.run_changes import LabelChanges
+from transforms.printable import counted
+from transforms.run_changes import SIDES, LabelChanges
 
 
 def judge(
@@ -16,6 +18,9 @@ def judge(
     max_music_to_functional: int | None, max_moved_share: float | None,
 ) -> list[GateReading]:  # fmt: skip
     """Hold a comparison's figures against their limits; those that are off are left out.
+
+    Where no track has a label in both runs every limit refuses: nothing moved, but nothing was compared either, as when
+    a folder is the wrong one.
 
     Parameters
     ----------
@@ -30,9 +35,10 @@ def judge(
     """
     readings = [reading for reading in judge_changes(changes, since, gates) if reading.limit is not None]
     if max_music_to_functional is not None:
-        refused = changes.music_to_functional > max_music_to_functional
+        moved = changes.music_to_functional
+        refused = moved > max_music_to_functional
         message = (
-            f"{changes.music_to_functional} tracks that were music became functional {since}, "
+            f"{counted(moved, 'track')} that {'was' if moved == 1 else 'were'} music became functional {since}, "
             f"{verdict(refused)} {max_music_to_functional}."
         )
         readings.append(
@@ -42,7 +48,39 @@ def judge(
         )
     if max_moved_share is not None:
         readings.append(_judge_money(money, max_moved_share))
+    if changes.both == 0:
+        why = f"Not checked: no track has a label in both runs, {since}."
+        return [GateReading(reading.gate, None, reading.limit, True, why) for reading in readings]
     return readings
+
+
+def nothing_in_common(record: Mapping[str, Any]) -> str | None:
+    """Say that a comparison had nothing to compare; null when it had.
+
+    Parameters
+    ----------
+    record
+        What ``comparison.json`` holds.
+    """
+    if record["tracks"]["labelled_in_both"]:
+        return None
+    before, after = (f"run {record[side]['run_id']} ({counted(record[side]['labels'], 'label')})" for side in SIDES)
+    return f"No track is in both {before} and {after} with a label, so nothing was compared; is a folder the wrong one?"
+
+
+def standing(limit: Mapping[str, Any], compared: bool) -> str:
+    """How a figure stands to its limit, in a word or two.
+
+    Parameters
+    ----------
+    limit
+        One of the record's ``limits``.
+    compared
+        Whether any track has a label in both runs.
+    """
+    if not compared or (limit["value"] is None and not limit["refused"]):
+        return "not checked"
+    return "CROSSED" if limit["refused"] else "kept"
 
 
 def _judge_money(money: Sequence[MovedMoney], limit: float) -> GateReading:

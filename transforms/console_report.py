@@ -16,7 +16,7 @@ from rich.table import Table
 
 from models.decision import FLAGS
 from models.taxonomy import CATEGORIES
-from transforms.printable import printable
+from transforms.printable import counted, printable
 from transforms.run_report import REPORT
 
 #: How a table is read without holding much of it: a partition may have millions of rows.
@@ -72,7 +72,7 @@ def print_report(
         kinds = pa.table(batch).group_by(["category", "decision"]).aggregate([([], "count_all")])
         tracks.update({(kind["category"], kind["decision"]): kind["count_all"] for kind in kinds.to_pylist()})
 
-    counts = Table(title=f"{tracks.total():,} tracks labelled", title_justify="left")
+    counts = Table(title=f"{counted(tracks.total(), 'track')} labelled", title_justify="left")
     for heading in ("category", "auto", "review", "all"):
         counts.add_column(heading, justify="left" if heading == "category" else "right")
     for category in CATEGORIES:
@@ -81,7 +81,7 @@ def print_report(
     console.print(counts)
 
     console.print(
-        f"{causes.total():,} dead letters"
+        counted(causes.total(), "dead letter")
         + (": " + ", ".join(f"{cause} {number}" for cause, number in sorted(causes.items())) if causes else "")
     )
 

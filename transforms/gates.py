@@ -54,6 +54,8 @@ class GateReading:
         Whether it refuses the run.
     message
         A sentence with the figures, or why the gate looked away.
+    too_few_rows
+        Whether it looked away because there are fewer rows than ``min_rows_for_shares``; not in documents.
     """
 
     gate: str
@@ -61,10 +63,11 @@ class GateReading:
     limit: float | None
     refused: bool
     message: str
+    too_few_rows: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give the reading as a JSON-ready document."""
-        return dataclasses.asdict(self)
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "too_few_rows"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,6 +104,15 @@ def refusals(readings: Iterable[GateReading]) -> list[GateRefusal]:
     return [GateRefusal(reading.gate, reading.message) for reading in readings if reading.refused]
 
 
+def shares_unchecked(readings: Iterable[GateReading], settings: GateSettings) -> str | None:
+    """Name the gates that looked away for want of rows, in one line; null when none did."""
+    unchecked = [reading.gate for reading in readings if reading.too_few_rows]
+    if not unchecked:
+        return None
+    least = settings.min_rows_for_shares
+    return f"Not checked, for want of {least} rows (gates.min_rows_for_shares): {', '.join(unchecked)}."
+
+
 def refusal_message(refused: Sequence[GateRefusal], staging_dir: str) -> str:
     """Say which gates refused, with the figures, and where the tables stay."""
     lines = [f"Not published: {len(refused)} gate{'s' if len(refused) > 1 else ''} refused."]
@@ -111,9 +123,11 @@ def refusal_message(refused: Sequence[GateRefusal], staging_dir: str) -> str:
 
 def _reconciliation(summary: RunSummary) -> GateReading:
     errors = summary.reconciliation_errors()
+    rows = summary.read.rows
     message = " ".join(errors) or (
-        f"All {summary.read.rows} catalog rows are accounted for: {summary.label_rows} labelled{_carried(summary)}, "
-        f"{summary.dead_rows} dead letters, {summary.collapsed_rows} identical to another row."
+        f"{'The only catalog row is' if rows == 1 else f'All {rows} catalog rows are'} accounted for: "
+        f"{summary.label_rows} labelled{_carried(summary)}, {summary.dead_rows} dead "
+        f"letter{'' if summary.dead_rows == 1 else 's'}, {summary.collapsed_rows} identical to another row."
     )
     return GateReading("reconciliation", len(errors), 0, bool(errors), message)
 
@@ -140,7 +154,8 @@ def _dead_letter_share(summary: RunSummary, limit: float | None, min_rows: int) 
     if limit is None:
         return looked_away(gate, None, "turned off")
     if summary.read.rows < max(1, min_rows):
-        return looked_away(gate, limit, f"{summary.read.rows} catalog rows are fewer than {min_rows}")
+        why = f"{summary.read.rows} catalog rows are fewer than {min_rows}"
+        return looked_away(gate, limit, why, summary.read.rows < min_rows)
     share = summary.dead.rows / summary.read.rows
     refused = exceeds(share, limit)
     message = (
@@ -155,7 +170,8 @@ def _review_share(summary: RunSummary, limit: float | None, min_rows: int) -> Ga
     if limit is None:
         return looked_away(gate, None, "turned off")
     if summary.label_rows < max(1, min_rows):
-        return looked_away(gate, limit, f"{summary.label_rows} labels are fewer than {min_rows}")
+        why = f"{summary.label_rows} labels are fewer than {min_rows}"
+        return looked_away(gate, limit, why, summary.label_rows < min_rows)
     share = summary.review_rows / summary.label_rows
     refused = exceeds(share, limit)
     message = (
@@ -173,7 +189,8 @@ def _label_drift(summary: RunSummary, previous: RunSummary | None, limit: float 
         return looked_away(gate, limit, "no earlier partition to compare with")
     fewest = min(summary.label_rows, previous.label_rows)
     if fewest < max(1, min_rows):
-        return looked_away(gate, limit, f"{fewest} labels, now or in the earlier partition, are fewer than {min_rows}")
+        why = f"{fewest} labels, now or in the earlier partition, are fewer than {min_rows}"
+        return looked_away(gate, limit, why, fewest < min_rows)
     before, now = previous.labels_by("category"), summary.labels_by("category")
     changes = {category: _share(now, category) - _share(before, category) for category in CATEGORIES}
     category = max(CATEGORIES, key=lambda name: abs(changes[name]))
@@ -213,6 +230,6 @@ def _causes(summary: RunSummary) -> str:
     return f"; most frequent: {', '.join(f'{cause} {rows}' for cause, rows in most)}" if most else ""
 
 
-def looked_away(gate: str, limit: float | None, why: str) -> GateReading:
+def looked_away(gate: str, limit: float | None, why: str, too_few_rows: bool = False) -> GateReading:
     """The reading of a gate that compares nothing."""
-    return GateReading(gate, None, limit, False, f"Not checked: {why}.")
+    return GateReading(gate, None, limit, False, f"Not checked: {why}.", too_few_rows)

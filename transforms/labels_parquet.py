@@ -32,7 +32,9 @@ def read_labels(path: str, source: str) -> pa.Table:
         table = pq.read_table(path)
         table.validate(full=True)
     except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200]
+        # Of a file that is missing Arrow says no more than its path.
+        text = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        reason = " ".join(text.split())[:200]
         raise UserError(f"{source}: cannot be read ({reason}); give a Parquet file.") from error
     for name in (*COLUMNS, *_OPTIONAL_NUMBERS):
         if name in table.column_names and (problem := _problem(name, table[name])):

@@ -243,7 +243,7 @@ def test_full_coverage_hears_all_of_a_track(labels, tmp_path):
         assert row["category"] == labels[row["track_id"]]["category"]
 
 
-def test_another_model_folder_is_used(labels, tmp_path):
+def test_another_model_folder_is_used_and_a_small_run_says_what_was_not_checked(labels, tmp_path, capsys):
     model = tmp_path / "model"
     shutil.copytree(shipped_model_folder(), model)
     metadata = json.loads((model / "earmark_model.json").read_text())
@@ -255,6 +255,10 @@ def test_another_model_folder_is_used(labels, tmp_path):
     catalog = tmp_path / "catalog.jsonl"
     catalog.write_text(json.dumps({"track_id": row["track_id"], "audio_uri": row["audio_uri"]}))
     assert job(catalog, tmp_path / "out", "--config", config) == 0
+    told = capsys.readouterr().out
+    assert "1 track labelled" in told and "The only catalog row is accounted for" in told
+    unchecked = "Not checked, for want of 50 rows (gates.min_rows_for_shares): max_dead_letter_share, max_review_share."
+    assert unchecked in told
     (found,) = rows(tmp_path / "out", "track_labels")
     assert found["model_version"].removesuffix(LITERT_SUFFIX) == "another-1.0"
     assert found["run_id"] != row["run_id"]

@@ -260,3 +260,70 @@ def test_limits_that_are_kept(tables, tmp_path):
     flags = ["--max_changed_share", "0.07", "--max_music_to_functional", "3", "--max_music_to_functional_share", "0.08"]
     found = compared(tables, tmp_path, *flags, "--streams", tables.parent / "streams.parquet", "--max_moved_share", "1")
     assert [limit["refused"] for limit in found["json"]["limits"]] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--max_changed_share", "1"], ["--max_music_to_functional", "9999"], ["--max_music_to_functional_share", "1"],
+     ["--config", "C"], ["--streams", "S", "--max_moved_share", "1"]],
+    ids=lambda flags: flags[-2],
+)  # fmt: skip
+def test_no_limit_passes_where_no_track_is_in_both_runs(tables, tmp_path, capsys, flags):
+    strangers = [label | {"track_id": f"stranger-{number}"} for number, label in enumerate(
+        publish_run(tmp_path / "wrong", "2026-11-24", "spotify", run_id="w", tracks=1)
+    )]  # fmt: skip
+    publish_run(tmp_path / "wrong", "2026-11-24", "spotify", run_id="w", labels=strangers)
+    (tmp_path / "config.yaml").write_text("gates: {max_changed_share: 1, min_rows_for_shares: 100}\n")
+    paths = {"S": str(tables.parent / "streams.parquet"), "C": str(tmp_path / "config.yaml")}
+    given = [paths.get(flag, flag) for flag in flags]
+    argv = ["--before", tables, "--after", tmp_path / "wrong", "--output", tmp_path / "c", *given]
+    assert run([str(argument) for argument in argv]) == 3
+    told = capsys.readouterr()
+    said = "No track is in both run b (59 labels) and run w (1 label) with a label, so nothing was compared"
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"earmark: {said}") and line.endswith("None of the limits was checked.")
+    assert said in told.out and "not checked  max_" in told.out
+    assert "kept  " not in told.out and "CROSSED" not in told.out
+    record = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert all(limit["refused"] and limit["value"] is None for limit in record["limits"])
+    assert "is crossed" not in (tmp_path / "c" / "comparison.html").read_text()
+    if flags[0] == "--max_changed_share":  # and without a limit there is nothing to refuse
+        assert run([str(argument) for argument in argv[:-2]]) == 0
+        told = capsys.readouterr()
+        assert said in told.out and not told.err
+
+
+def test_what_the_console_says_of_dead_letters_and_of_one_track(tables, tmp_path, capsys):
+    compared(tables, tmp_path / "c")
+    told = capsys.readouterr().out
+    assert "Labelled only before: 1. Only after: 1. Labelled before, dead letters now: 1. " in told
+    assert "Dead letters before, labelled now: 0." in told
+    one = publish_run(tmp_path / "one", "2026-11-22", run_id="one", tracks=1)
+    publish_run(tmp_path / "two", "2026-11-23", run_id="two", labels=[one[0] | FUNCTIONAL])
+    publish_run(tmp_path / "one", "2026-11-22", run_id="one", labels=[one[0] | MUSIC])
+    argv = ["--before", tmp_path / "one", "--after", tmp_path / "two", "--output", tmp_path / "c"]
+    assert run([str(argument) for argument in [*argv, "--max_music_to_functional", "0"]]) == 3
+    told = capsys.readouterr()
+    assert "1 of 1 track changed category (100.00%)" in told.out
+    assert "1 track that was music became functional from run one to two, more than the allowed 0." in told.err
+
+
+def test_a_limit_that_looks_away_is_not_called_kept(tables, tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("gates: {max_changed_share: 0, min_rows_for_shares: 1000}\n")
+    compared(tables, tmp_path / "c", "--config", tmp_path / "config.yaml")
+    told = capsys.readouterr().out
+    assert "not checked  max_changed_share: 58 tracks with a label in both runs are fewer than 1000." in told
+    assert "kept  " not in told
+
+
+def test_the_later_run_given_as_the_one_before_is_pointed_out(tables, tmp_path, capsys):
+    dates = ["--before_run_date", "2026-11-24", "--after_run_date", "2026-11-23"]
+    found = compared(tables, tmp_path / "c", *dates)
+    assert found["json"]["before"]["run_id"] == "b"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "earmark: --before is the run of 2026-11-24, later than that of --after, 2026-11-23; changes are told "
+        "backwards."
+    )
+    compared(tables, tmp_path / "c")
+    assert not capsys.readouterr().err

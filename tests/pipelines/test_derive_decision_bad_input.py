@@ -49,7 +49,7 @@ GOOD = ["--labels", "{p}/good.parquet", *OUT]
 CASES = [
     (OUT, ["--labels"]),
     (["--labels", "{p}/good.parquet"], ["--output"]),
-    (["--labels", "{p}/missing.parquet", *OUT], ["missing.parquet", "cannot be read"]),
+    (["--labels", "{p}/missing.parquet", *OUT], ["missing.parquet: cannot be read (no such file); give a Parquet"]),
     (["--labels", "{p}/text.parquet", *OUT], ["text.parquet", "cannot be read"]),
     (["--labels", "{p}/no-package.parquet", *OUT], ["no-package.parquet", "package"]),
     (["--labels", "{p}/damaged.parquet", *OUT], ["damaged.parquet", "cannot be read"]),

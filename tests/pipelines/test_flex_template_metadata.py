@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from models.policy_files import shipped_policies
 from pipelines.categorize_options import make_parser
+from pipelines.command_line import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_PUBLISHED, EXIT_REFUSED
 from pipelines.flex_template_metadata import metadata
 
 COMMITTED = pathlib.Path(__file__).parents[2] / "docker" / "flex_template.json"
@@ -49,6 +51,18 @@ def test_values_are_checked_before_a_launcher_starts(name, right, wrong):
     (pattern,) = PARAMETERS[name]["regexes"]
     assert all(re.search(pattern, value) for value in right)
     assert not any(re.search(pattern, value) for value in wrong)
+
+
+def test_every_policy_that_ships_is_named():
+    for policy_id in shipped_policies():
+        assert policy_id in PARAMETERS["policy"]["helpText"]
+    assert len(shipped_policies()) >= 3
+
+
+def test_every_exit_status_is_told():
+    told = make_parser().format_help()
+    for number in (EXIT_PUBLISHED, EXIT_FAILED, EXIT_BAD_ARGUMENTS, EXIT_REFUSED):
+        assert re.search(rf"(status:|;) {number} \w", told), number
 
 
 def test_choices_are_listed():

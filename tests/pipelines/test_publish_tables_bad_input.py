@@ -41,9 +41,16 @@ def test_a_flag_that_is_missing():
         run([part for flag in RIGHT.items() for part in flag])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("google.cloud") is None, reason="the extra gcp comes first")
-def test_a_date_that_was_not_published(tmp_path):
-    publish_run(tmp_path, "2026-01-30", tracks=2)
-    told = refusal(tmp_path)
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "https://127.0.0.1:9"])
+def test_a_date_that_was_not_published_is_told_before_credentials_are_missed(tmp_path, monkeypatch, endpoint):
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-credentials"))
+    publish_run(tmp_path / "out", "2026-01-30", tracks=2)
+    told = refusal(tmp_path / "out", api_endpoint=endpoint)
     assert "holds no published run of 2026-01-31; there are 2026-01-30" in told
-    assert "is not there; give the --output folder" in refusal(tmp_path / "none")
+    assert "is not there; give the --output folder" in refusal(tmp_path / "none", api_endpoint=endpoint)
+    if endpoint.startswith("https") and importlib.util.find_spec("google.cloud") is not None:
+        assert "needs Google Cloud credentials" in refusal(
+            tmp_path / "out", api_endpoint=endpoint, run_date="2026-01-30"
+        )

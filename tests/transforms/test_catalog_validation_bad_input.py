@@ -46,6 +46,15 @@ def test_a_required_column(column: str, value: Any) -> None:
     assert letter.track_id == (None if column == "track_id" else "T1")
 
 
+@pytest.mark.parametrize("value", [" T1", "T1 ", "\u00a0T1", "T1\u3000", b" T1"])
+def test_a_track_id_with_blanks_around_it_would_meet_no_stream(value: Any) -> None:
+    letter = refused({"track_id": value, "audio_uri": "a.ogg"})
+    assert letter.message.startswith(f"c.csv:2: track_id is {value!r}, not ")
+    assert letter.message.endswith("without blanks around it.")
+    assert letter.track_id is None
+    assert json.loads(letter.catalog_row)["track_id"] == (value.decode() if isinstance(value, bytes) else value)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

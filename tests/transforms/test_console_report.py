@@ -26,8 +26,8 @@ def label(track_id, category="music", decision="auto", flags=(), title="A song",
     }  # fmt: skip
 
 
-def printed(folder, labels) -> str:
-    for table, rows in (("track_labels", labels), ("dead_letters", [])):
+def printed(folder, labels, dead_letters=()) -> str:
+    for table, rows in (("track_labels", labels), ("dead_letters", dead_letters)):
         partition = folder / table / f"run_date={DATE}"
         partition.mkdir(parents=True)
         schema = TABLES[table]
@@ -54,6 +54,14 @@ def test_counts_and_examples(tmp_path):
 
 def test_no_labels_at_all(tmp_path):
     assert "0 tracks labelled" in printed(tmp_path, [])
+
+
+def test_one_of_a_kind(tmp_path):
+    letter = {"track_id": "t2", "catalog_row": "{}", "stage": "decode", "error_type": "empty_audio", "message": "m"}
+    letter |= {name: label("t")[name] for name in ("model_version", "taxonomy_version", "run_id", "run_date")}
+    text = printed(tmp_path, [label("t1")], [letter])
+    assert "1 track labelled" in text
+    assert "1 dead letter: empty_audio 1" in text
 
 
 def test_a_track_id_cannot_turn_the_text_around(tmp_path):

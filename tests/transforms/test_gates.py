@@ -7,8 +7,10 @@ import dataclasses
 import pydantic
 import pytest
 
-from transforms.gates import GateSettings, read_gates, refusal_message, refusals
+from transforms.change_gates import judge_changes
+from transforms.gates import GateSettings, read_gates, refusal_message, refusals, shares_unchecked
 from transforms.records import RowTally
+from transforms.run_changes import LabelChanges
 from transforms.run_summary import LabelCount, RunSummary, StagedFile
 from transforms.table_schemas import TABLES
 
@@ -52,6 +54,17 @@ def test_a_good_run_passes_and_every_gate_says_what_it_saw():
     assert readings[2].message == "40 of 1000 catalog rows are dead letters: 4.0 %, within the allowed 5.0 %."
 
 
+def test_one_row_of_each_kind_is_told_in_the_singular():
+    told = {
+        rows.read.rows: read_gates(rows, None, GateSettings())[0].message
+        for rows in (summary(1, 0), summary(1, 0, dead=1))
+    }
+    assert told == {
+        1: "The only catalog row is accounted for: 1 labelled, 0 dead letters, 0 identical to another row.",
+        2: "All 2 catalog rows are accounted for: 1 labelled, 1 dead letter, 0 identical to another row.",
+    }
+
+
 def test_too_many_dead_letters():
     assert refused(summary(800, 140, dead=60)) == {
         "max_dead_letter_share": "60 of 1000 catalog rows are dead letters: 6.0 %, more than the allowed 5.0 %; "
@@ -86,6 +99,22 @@ def test_the_message_of_drift_has_all_figures():
 
 def test_a_category_that_vanished_is_drift():
     assert "max_label_drift" in refused(summary(100, 0), summary(80, 20))
+
+
+def test_shares_that_were_not_checked_for_want_of_rows_are_told_in_one_line():
+    settings = GateSettings(max_review_share=None)
+    small, large = summary(49, 0), summary(900, 100)
+    few = LabelChanges(49, 3, 0, 0, 0)
+    assert shares_unchecked(read_gates(large, large, settings), settings) is None
+    assert shares_unchecked(read_gates(large, None, settings), settings) is None  # not for want of rows
+    readings = [*read_gates(small, large, settings), *judge_changes(few, "since then", settings)]
+    assert shares_unchecked(readings, settings) == (
+        "Not checked, for want of 50 rows (gates.min_rows_for_shares): max_dead_letter_share, max_label_drift, "
+        "max_changed_share, max_music_to_functional_share."
+    )
+    assert all(reading.to_json().keys() == {"gate", "value", "limit", "refused", "message"} for reading in readings)
+    unlimited = settings.model_copy(update={"min_rows_for_shares": 0})
+    assert shares_unchecked(read_gates(summary(0, 0), large, unlimited), unlimited) is None
 
 
 def test_gates_on_shares_look_away_from_small_runs():
