@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import Any, Final
 
-from models.errors import UserError
+from models.errors import RunFailedError, UserError
 
 _QUOTA: Final = {"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"}
 #: Google's client writes the request before the message; its URL holds ``location=``, a job's error "location: query".
@@ -59,7 +59,10 @@ def require_bigquery_library() -> None:
 
 @contextlib.contextmanager
 def plain_errors(place: Place) -> Iterator[None]:
-    """Turn what a user can mend about BigQuery into a :class:`UserError`; anything else passes."""
+    """Turn what a user can mend about BigQuery into a :class:`UserError`; anything else passes.
+
+    What others did to the same tables meanwhile becomes a :class:`RunFailedError`.
+    """
     import requests
     from google.api_core import exceptions
     from google.auth import exceptions as auth_exceptions
@@ -85,7 +88,7 @@ def plain_errors(place: Place) -> Iterator[None]:
         sentence = _mend(error, place)
         if sentence is None:
             raise
-        raise UserError(sentence) from error
+        raise (RunFailedError if error.code in {404, 409} else UserError)(sentence) from error
 
 
 def _mend(error: Any, place: Place) -> str | None:
@@ -110,6 +113,12 @@ def _mend(error: Any, place: Place) -> str | None:
         return (
             f"--dataset {place.dataset}: another job changed the same tables at that moment ({message}); nothing was "
             "swapped, run the same command again."
+        )
+    if error.code in {404, 409}:
+        what = "has gone" if error.code == 404 else "is there already"
+        return (
+            f"--dataset {place.dataset}: what this publication needs {what} ({message}); was something else at work "
+            "on the same tables? Run the same command again."
         )
     return None
 

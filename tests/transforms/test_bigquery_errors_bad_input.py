@@ -9,7 +9,7 @@ pytest.importorskip("google.cloud.bigquery")
 import requests
 from google.api_core import exceptions
 
-from models.errors import UserError
+from models.errors import RunFailedError, UserError
 from transforms.bigquery_errors import Place, plain_errors
 
 PLACE = Place("my-project", "labels")
@@ -64,3 +64,12 @@ def test_what_may_be_a_bug_passes_as_it_is(message):
     with pytest.raises(exceptions.BadRequest) as caught, plain_errors(PLACE):
         raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "what"), [(404, "notFound", "has gone"), (409, "duplicate", "is there already")]
+)
+def test_others_at_work_on_the_same_tables(status, reason, what):
+    sentence = told(answered(status, reason, "Table p:d.x"), RunFailedError)
+    assert f"--dataset labels: what this publication needs {what} (Table p:d.x);" in sentence
+    assert sentence.endswith("Run the same command again.")
