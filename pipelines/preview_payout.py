@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
+from pipelines.output_paths import check_no_partition
 from pipelines.payout_options import cents, month, policy_terms
 from transforms.output_folders import make_output_folder, replaced_files
 from transforms.payout_console import money_text, print_payout
@@ -63,6 +64,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     policies = policy_terms(tables, list(dict.fromkeys(arguments.policy)))
     files = find_stream_files(arguments.streams)
     treatments = read_table(tables, "royalty_treatments", TREATMENT_COLUMNS, arguments.tables)
+    check_no_partition("--output", arguments.output, "--tables", arguments.tables)
     output = pathlib.Path(arguments.output)
     with open_payout(files, treatments, policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]
