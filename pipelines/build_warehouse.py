@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from models.errors import UserError
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status
 from pipelines.interrupts import stop_on_signals
+from pipelines.output_paths import check_no_partition
 from transforms.ann_index import TRACKS_SUFFIX, check_ann_index
 from transforms.published_runs import read_published_runs
 from transforms.streams_parquet import find_stream_files
@@ -58,6 +59,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         if ann_index.absolute() == pathlib.Path(arguments.database).absolute():
             raise UserError(f"--ann_index {ann_index}: is the file of --database; give another one.")
         check_ann_index(ann_index)
+    for name in ("database", "search_output", "ann_index"):
+        check_no_partition(f"--{name}", getattr(arguments, name), "--tables", arguments.tables)
     runs = read_published_runs(arguments.tables)
     stream_files = find_stream_files(arguments.streams) if arguments.streams else []
     warehouse = Warehouse(arguments.database)

@@ -11,10 +11,11 @@ import io
 import itertools
 import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NoReturn
 
 from models.errors import RunFailedError, UserError
+from pipelines.full_disk import full_disk_sentence, is_full_disk
 from transforms.printable import printable
 
 EXIT_PUBLISHED = 0
@@ -25,6 +26,9 @@ EXIT_INTERRUPTED = 130
 
 #: The in-process runner by its full name: the short name ``DirectRunner`` first tries to download another runner.
 IN_PROCESS_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+#: The flags that say where jobs write.
+_PLACES: Final = ("--output", "--database", "--search_output", "--ann_index")
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -113,9 +117,10 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     Returns
     -------
     int
-        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`RunFailedError`. Anything else that
-        goes wrong is a crash and shows its traceback.
+        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`RunFailedError` and where a disk is
+        full. Anything else that goes wrong is a crash and shows its traceback.
     """
+    given = sys.argv[1:] if argv is None else argv
     try:
         return run(argv)
     except UserError as error:
@@ -124,12 +129,17 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     except RunFailedError as error:
         print(f"earmark: {printable(str(error))}", file=sys.stderr)
         return EXIT_FAILED
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, str):
+    except Exception as error:
+        if is_full_disk(error):
+            places = ", ".join(f"{flag} {value}" for flag, value in _given(given) if flag in _PLACES)
+            sentence = f"{full_disk_sentence(places or 'where it writes')} Then run the same command again."
+            print(f"earmark: {printable(sentence)}", file=sys.stderr)
+            return EXIT_FAILED
+        if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG or not isinstance(error.filename, str):
             raise
         # Of whatever flag it is: a catalog's paths never get this far.
         name = error.filename if len(error.filename) <= 80 else error.filename[:79] + "…"
-        flag = _flag_of(error.filename, sys.argv[1:] if argv is None else argv)
+        flag = _flag_of(error.filename, given)
         print(
             f"earmark: {flag}{printable(name)}: the path is too long for its file system; give a shorter one.",
             file=sys.stderr,
@@ -139,9 +149,16 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
 
 def _flag_of(value: str, argv: Sequence[str]) -> str:
     """The flag whose value begins with or is in ``value``, and a blank; empty when there is none."""
+    for flag, text in _given(argv):
+        if text and text.rstrip("/") in value:
+            return f"{flag} "
+    return ""
+
+
+def _given(argv: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each flag with its value, given as ``--name VALUE`` or ``--name=VALUE``."""
     for flag, given in itertools.pairwise(["", *argv]):
         named, equals, joined = given.partition("=")
         name, text = (named, joined) if equals and named.startswith("--") else (flag, given)
-        if name.startswith("--") and text and text.rstrip("/") in value:
-            return f"{name} "
-    return ""
+        if name.startswith("--"):
+            yield name, text

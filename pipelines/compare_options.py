@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from models.errors import UserError
 from pipelines.command_line import ArgumentParser, run_date
 from pipelines.job_config import load_config
+from pipelines.output_paths import check_outside_tables
 from pipelines.payout_options import cents, month, policy_terms
 from pipelines.remote_paths import check_bucket, check_scheme
 from transforms.comparison import ComparisonSettings
@@ -112,6 +113,8 @@ def parse(argv: Sequence[str] | None) -> CompareOptions:
         max_music_to_functional=arguments.max_music_to_functional,
         max_moved_share=arguments.max_moved_share,
     )
+    for flag in ("before", "after"):
+        check_outside_tables("--output", arguments.output, f"--{flag}", getattr(arguments, flag))
     output = pathlib.Path(arguments.output)
     if output.exists() and not output.is_dir():
         make_output_folder(output)  # says what is wrong, before the work

@@ -10,13 +10,15 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
+from pipelines.output_paths import check_no_partition
 from pipelines.payout_options import cents, month, policy_terms
-from transforms.output_folders import make_output_folder
+from transforms.output_folders import make_output_folder, replaced_files
 from transforms.payout_console import money_text, print_payout
 from transforms.payout_streams import TREATMENT_COLUMNS, first_of_12, open_payout
 from transforms.payout_tables import (
     PAYOUT_DIFFERENCE,
     PAYOUT_SPLIT,
+    PREVIEW_TABLES,
     difference_rows,
     policy_payout,
     split_rows,
@@ -62,16 +64,19 @@ def run(argv: Sequence[str] | None = None) -> int:
     policies = policy_terms(tables, list(dict.fromkeys(arguments.policy)))
     files = find_stream_files(arguments.streams)
     treatments = read_table(tables, "royalty_treatments", TREATMENT_COLUMNS, arguments.tables)
+    check_no_partition("--output", arguments.output, "--tables", arguments.tables)
     output = pathlib.Path(arguments.output)
     with open_payout(files, treatments, policies, arguments.month) as streams:
         payouts = [policy_payout(terms, streams.cells(terms.policy_id), arguments.pool) for terms in policies]
         columns = {"month": streams.month, "run_id": tables.run_id}
         make_output_folder(output)
-        split = (split_rows(payout, columns) for payout in payouts)
-        write_rows(output / "payout_split.parquet", PAYOUT_SPLIT, split)
-        changes = (difference_rows(payouts[0], payout, columns) for payout in payouts[1:])
-        write_rows(output / "payout_difference.parquet", PAYOUT_DIFFERENCE, changes)
-        unlabelled = write_unlabelled(output / "unlabelled_tracks.parquet", streams, columns)
+        # The split is written last: where it is, the others are, and of the same preview.
+        with replaced_files(output, [f"{name}.parquet" for name in PREVIEW_TABLES]):
+            changes = (difference_rows(payouts[0], payout, columns) for payout in payouts[1:])
+            write_rows(output / "payout_difference.parquet", PAYOUT_DIFFERENCE, changes)
+            unlabelled = write_unlabelled(output / "unlabelled_tracks.parquet", streams, columns)
+            split = (split_rows(payout, columns) for payout in payouts)
+            write_rows(output / "payout_split.parquet", PAYOUT_SPLIT, split)
         notes = [f"Month {streams.month}, with the treatments of run {tables.run_id}."]
         if streams.first_month > first_of_12(streams.month) and any(terms.min_streams_12m for terms in policies):
             notes.append(

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from typing import Final
 
-from models.errors import NO_ROOM, RunFailedError, UserError
+from models.errors import RunFailedError, UserError
+from pipelines.full_disk import error_chain, full_disk_sentence, is_full_disk
 
 _AGAIN: Final = "The partition is as it was; run the same command again."
-#: Beam hands some errors on as text only.
-_NO_ROOM_TEXT: Final = re.compile(
-    "|".join(rf"\[Errno {number}\]|{re.escape(os.strerror(number))}" for number in NO_ROOM)
-)
 _CHANGED_TEXT: Final = re.compile(
     r"catalog file (\S.*?) (changed|has gone|appeared) since the run began|a file of catalog .* has gone"
 )
@@ -46,16 +41,13 @@ def explained(catalog: str, output: str) -> Iterator[None]:
 
 
 def _sentence(error: BaseException, catalog: str, output: str) -> str | None:
-    chain = list(_chain(error))
+    chain = list(error_chain(error))
     text = "\n".join(str(link) for link in chain)
     if found := _CHANGED_TEXT.search(text):
         what = f"the file {found[1]} {found[2]}" if found[1] else "a file of it has gone"
         return f"--catalog {catalog}: {what} while the run was reading it."
-    if any(isinstance(link, OSError) and link.errno in NO_ROOM for link in chain) or _NO_ROOM_TEXT.search(text):
-        return (
-            f"No room is left on a disk: --output {output} or the temporary folder {tempfile.gettempdir()} (TMPDIR) is "
-            "full; make room there."
-        )
+    if is_full_disk(error):
+        return full_disk_sentence(f"--output {output}")
     if stores := [link for link in chain if _is_of_a_store(link)]:
         reason = " ".join(str(stores[-1]).split())[:300]
         return f"A store failed under --output {output} or --catalog {catalog} ({reason}); mend its rights or wait."
@@ -68,12 +60,3 @@ def _is_of_a_store(error: BaseException) -> bool:
     # Clients that may not be installed; Beam wraps what they raise.
     of_client = type(error).__module__.startswith(("google.", "botocore.", "requests.", "urllib3."))
     return of_client or type(error).__name__ == "BeamIOError"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__

@@ -16,6 +16,7 @@ import pyarrow as pa
 from models.errors import UserError
 from pipelines.command_line import EXIT_PUBLISHED, ArgumentParser, exit_status, run_date
 from pipelines.job_config import load_config
+from pipelines.output_paths import check_outside_tables
 from pipelines.remote_paths import check_scheme
 from transforms.audio_sources import AudioRoot
 from transforms.published_runs import PublishedRun, read_published_run
@@ -84,6 +85,9 @@ def parse(argv: Sequence[str] | None) -> ReportOptions:
     output = pathlib.Path(arguments.output) if arguments.output is not None else None
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise UserError(f"--output {arguments.output}: must be a file in a folder that is there.")
+    own_page = pathlib.Path(arguments.tables, "runs", run.run_id, REPORT)
+    if output is not None and output.resolve() != own_page.resolve():
+        check_outside_tables("--output", arguments.output, "--tables", arguments.tables)
     sources = ReportSources(
         files={table: [file.uri for file in run.files_of(table)] for table in TABLES},
         previous=published_summary(arguments.tables, run.run_date.isoformat()),

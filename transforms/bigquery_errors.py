@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import re
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any, Final
 
-from models.errors import UserError
+from models.errors import RunFailedError, UserError
 
 _QUOTA: Final = {"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"}
+#: Google's client writes the request before the message; its URL holds ``location=``, a job's error "location: query".
+_REQUEST: Final = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) \S+: ")
+_TWO_LOCATIONS: Final = re.compile(r"different (?:location|region)s?|same (?:location|region)|read in location", re.I)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ def require_bigquery_library() -> None:
 
 @contextlib.contextmanager
 def plain_errors(place: Place) -> Iterator[None]:
-    """Turn what a user can mend about BigQuery into a :class:`UserError`; anything else passes."""
+    """Turn what a user can mend about BigQuery into a :class:`UserError`; anything else passes.
+
+    What others did to the same tables meanwhile becomes a :class:`RunFailedError`.
+    """
     import requests
     from google.api_core import exceptions
     from google.auth import exceptions as auth_exceptions
@@ -81,7 +88,7 @@ def plain_errors(place: Place) -> Iterator[None]:
         sentence = _mend(error, place)
         if sentence is None:
             raise
-        raise UserError(sentence) from error
+        raise (RunFailedError if error.code in {404, 409} else UserError)(sentence) from error
 
 
 def _mend(error: Any, place: Place) -> str | None:
@@ -93,15 +100,25 @@ def _mend(error: Any, place: Place) -> str | None:
             f"--project {place.project} --dataset {place.dataset}: BigQuery does not permit it ({message}); the roles "
             "that publishing needs are in docs/bigquery.md."
         )
-    if error.code == 400 and "location" in message.lower():
+    if error.code == 400 and _TWO_LOCATIONS.search(message):
         return (
             f"--dataset {place.dataset}: the files and the data set are in different locations ({message}); use a "
             "bucket and a data set in one location."
+        )
+    if "resourcesExceeded" in reasons(error):
+        return (
+            f"--project {place.project}: BigQuery lacks room for a query ({message}); run the same command again later."
         )
     if "concurrent update" in message or "aborted due to" in message.lower():
         return (
             f"--dataset {place.dataset}: another job changed the same tables at that moment ({message}); nothing was "
             "swapped, run the same command again."
+        )
+    if error.code in {404, 409}:
+        what = "has gone" if error.code == 404 else "is there already"
+        return (
+            f"--dataset {place.dataset}: what this publication needs {what} ({message}); was something else at work "
+            "on the same tables? Run the same command again."
         )
     return None
 
@@ -112,6 +129,6 @@ def reasons(error: Any) -> set[str]:
 
 
 def brief(error: Any) -> str:
-    """Give the first line of a message, within bounds: a server's answer may be a whole page."""
-    text = str(getattr(error, "message", None) or error) or type(error).__name__
-    return text.strip().splitlines()[0][:300].rstrip(".") if text.strip() else type(error).__name__
+    """Give the first line of a message, within bounds and without the request: an answer may be a whole page."""
+    text = _REQUEST.sub("", str(getattr(error, "message", None) or error).strip(), count=1).strip()
+    return text.splitlines()[0][:300].rstrip(".") if text else type(error).__name__

@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from models.errors import UserError
+from models.errors import RunFailedError, UserError
 from transforms.bigquery_client import Dataset
 from transforms.bigquery_errors import brief
 from transforms.bigquery_parts import Part, content_sha256, parts_of
@@ -39,6 +39,7 @@ STAGING_LIFETIME: Final = datetime.timedelta(days=1)
 #: BigQuery takes a statement of one megabyte; each part is an INSERT with all its columns in the script.
 _MAX_PARTS: Final = 500
 _ROLLED_BACK: Final = "would not have"
+_STAGING: Final = "staging_"
 _TABLE_MEANING: Final = "Written by Earmark's publish_tables, a partition at a time; docs/tables.md describes it."
 
 
@@ -79,7 +80,11 @@ class BigQueryPublication:
             A table's columns do not fit, or a file is not what the manifest says; nothing was changed.
         DifferenceError
             Counts or checksums differ.
+        RunFailedError
+            Another publication of the same run took the staging tables away, and the run is not there.
         """
+        from google.api_core.exceptions import NotFound
+
         live = self._check_columns()
         parts = parts_of(self._run, self._tables)
         if len(parts) > _MAX_PARTS:
@@ -92,10 +97,22 @@ class BigQueryPublication:
             self._clear(parts)
             return False
         self._make_tables(live)
-        for part in parts:
-            self._load(part)
-        self._on_step("loaded into staging tables, counts and checksums compared")
-        self._swap(parts)
+        try:
+            for part in parts:
+                self._load(part)
+            self._on_step("loaded into staging tables, counts and checksums compared")
+            self._swap(parts)
+        except (NotFound, DifferenceError) as error:
+            # Two publications of the same run share their staging tables; the first to swap deletes them.
+            if self._is_published(parts):
+                self._clear(parts)
+                return False
+            if isinstance(error, DifferenceError) or _STAGING not in str(error):
+                raise
+            raise RunFailedError(
+                f"--dataset {self._dataset.place.dataset}: another publication of run {self._run.run_id} took the "
+                f"staging tables away ({brief(error)}); nothing was swapped here, run the same command again."
+            ) from error
         self._on_step("swapped")
         self._clear(parts)
         return True
@@ -194,7 +211,7 @@ class BigQueryPublication:
     # What it is called: the same for the same files, run, place and columns.
 
     def _staging(self, part: Part) -> str:
-        return f"staging_{part.table}_{self._run.run_date:%Y%m%d}_{self._digest(part)}"
+        return f"{_STAGING}{part.table}_{self._run.run_date:%Y%m%d}_{self._digest(part)}"
 
     def _job(self, step: str, parts: list[Part]) -> str:
         what = parts[0].table if step == "load" else "all"

@@ -52,6 +52,8 @@ MOVED_TRACKS: Final = table_schema(
     ("weighted_streams_after", WEIGHTED, False, "What they count now."),
     ("share_difference", pa.float64(), True, "Of the pool, more or less than before; null where no stream earns."),
 )
+#: What streams add to a comparison, a file each.
+MONEY_TABLES: Final = {"moved_money": MOVED_MONEY, "moved_tracks": MOVED_TRACKS}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.payout_shares import WEIGHT_UNITS
+from transforms.output_folders import partial_file
 from transforms.run_changes import SIDES
 from transforms.table_schemas import DEAD_LETTERS, ROYALTY_TREATMENTS, TRACK_LABELS
 
@@ -190,7 +191,7 @@ def write_comparison_tables(connection: Any, output: pathlib.Path) -> None:
 
 def write_query(connection: Any, query: str, schema: pa.Schema, path: pathlib.Path) -> int:
     """Write the rows of a query of ours, in its order; gives their number."""
-    temporary = path.with_name(f".{path.name}.writing")
+    temporary = partial_file(path)
     rows = 0
     with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for batch in connection.sql(query).to_arrow_reader(_BATCH_ROWS):

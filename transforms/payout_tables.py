@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.payout_shares import SHARE_UNITS, CellKey, PayoutCell, cell_order, differences, divide_pool, scaled
+from transforms.output_folders import partial_file
 from transforms.payout_streams import PolicyTerms, StreamsPayout
 
 _CENT_DIGITS: Final = 2
@@ -158,7 +159,7 @@ def difference_rows(base: PolicyPayout, other: PolicyPayout, columns: Mapping[st
 
 def write_rows(path: pathlib.Path, schema: pa.Schema, batches: Iterable[list[dict[str, Any]]]) -> int:
     """Write a Parquet file that is whole whenever it is there; gives the number of rows."""
-    temporary = path.with_name(f".{path.name}.writing")
+    temporary = partial_file(path)
     rows = 0
     with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for batch in batches:

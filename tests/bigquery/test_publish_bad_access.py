@@ -100,7 +100,7 @@ def answering(moment, *answer):
     ("moment", "answer", "sentence"),
     [(lambda method, path, body: "/datasets/" in path,
       (403, "accessDenied", "Access Denied: Dataset x: Permission bigquery.datasets.get denied"),
-      "BigQuery does not permit it (GET"),
+      "BigQuery does not permit it (Access Denied: Dataset x"),
      (is_job("load"), (403, "accessDenied", "User does not have bigquery.jobs.create permission in project"),
       "the roles that publishing needs are in docs/bigquery.md"),
      (is_job("load"), (403, "quotaExceeded", "Quota exceeded: Your project exceeded quota for load jobs"),

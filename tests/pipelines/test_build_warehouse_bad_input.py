@@ -232,3 +232,12 @@ def test_an_index_that_cannot_be_written(refused, tmp_path, monkeypatch):
     assert "is a folder" in refused("--ann_index", tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "needs voyager; run pip install" in refused("--ann_index", tmp_path / "tracks.voy")
+
+
+def test_a_path_where_a_run_writes(refused, tables):
+    before = set(tables.rglob("*"))
+    partition = tables / "track_labels" / PARTITION
+    assert f"--database {partition / 'w.duckdb'}: is in track_labels of" in refused(database=partition / "w.duckdb")
+    for flag, place in (("--search_output", tables / "runs"), ("--search_output", partition)):
+        assert f"{flag} {place}: is in {place.relative_to(tables).parts[0]} of" in refused(flag, place)
+    assert set(tables.rglob("*")) == before

@@ -226,6 +226,35 @@ def test_without_streams_there_is_no_money(tables, tmp_path):
     assert not [row for row in found["drift"] if row["dimension"] == "licensor"]
 
 
+def files_of(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_nothing_of_an_earlier_comparison_stays(tables, tmp_path):
+    flags = ("--streams", tables.parent / "streams.parquet", "--pool", "5000.01")
+    compared(tables, tmp_path / "c", *flags)
+    (tmp_path / "c" / "notes.txt").write_text("of the user")
+    (tmp_path / "c" / ".drift.parquet.writing").write_text("of a killed job")
+    compared(tables, tmp_path / "c")
+    compared(tables, tmp_path / "fresh")
+    assert files_of(tmp_path / "c") == files_of(tmp_path / "fresh") | {"notes.txt"}
+
+
+def test_a_comparison_that_fails_does_not_look_whole(tables, tmp_path, monkeypatch):
+    compared(tables, tmp_path / "c")
+
+    def fails(connection, record):
+        assert "drift.parquet" in files_of(tmp_path / "c")
+        assert not {"comparison.json", "comparison.html"} & files_of(tmp_path / "c")
+        raise OSError("as a disk does")
+
+    monkeypatch.setattr("transforms.comparison.comparison_html", fails)
+    argv = ["--before", str(tables), "--after", str(tables), "--output", str(tmp_path / "c")]
+    with pytest.raises(OSError, match="as a disk does"):
+        run(argv)
+    assert files_of(tmp_path / "c") == set()
+
+
 def test_a_run_compared_with_itself_in_another_folder_has_not_changed(tables, tmp_path, capsys):
     other = tmp_path / "other"
     publish_run(other, "2026-11-23", run_id="a", tracks=60)

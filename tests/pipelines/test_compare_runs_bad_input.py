@@ -23,6 +23,7 @@ def tables(tmp_path_factory):
     pq.write_table(pa.Table.from_pylist([row]), folder / "good.parquet")
     pq.write_table(pa.Table.from_pylist([row | {"streams": -5}]), folder / "bad.parquet")
     (folder / "empty").mkdir()
+    (folder / "link").symlink_to(folder / "out")
     return folder
 
 
@@ -55,6 +56,9 @@ FLAGS = [
     ({"--max_music_to_functional": "0.5"}, ["--max_music_to_functional", "'0.5'", "whole number"]),
     ({"--config": "{t}/none.yaml"}, ["--config", "none.yaml"]),
     ({"--output": "{t}/good.parquet"}, ["--output", "good.parquet"]),
+    ({"--output": "{t}/out"}, ["--output", "is in --before", "give a path outside it"]),
+    ({"--output": "{t}/link/c"}, ["--output", "is in --before"]),
+    ({"--output": "{t}/plain/c", "--after": "{t}/plain"}, ["--output", "is in --after"]),
 ]
 
 
@@ -66,6 +70,7 @@ def test_bad_flag(changes, named, tables, tmp_path, capsys):
     for text in named:
         assert text in message
     assert not (tmp_path / "c").exists()
+    assert not list(tables.rglob("comparison.*"))
 
 
 def test_a_file_that_is_not_what_was_published(tables, tmp_path, capsys):

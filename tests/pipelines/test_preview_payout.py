@@ -118,3 +118,17 @@ def test_nothing_to_divide_is_said(tables, tmp_path, capsys):
     assert "Under spotify no stream earns; 10.00 are not divided." in capsys.readouterr().out
     (row,) = pq.read_table(tmp_path / "p" / "payout_split.parquet").to_pylist()
     assert (row["tracks"], row["streams"], row["share"], row["amount"]) == (1, 0, 0, 0)
+
+
+def test_a_preview_that_fails_leaves_nothing_of_an_earlier_one(tables, tmp_path, monkeypatch):
+    preview(tables, tmp_path / "p", "--policy", "spotify")
+    (tmp_path / "p" / "notes.txt").write_text("of the user")
+
+    def fails(*unused):
+        assert {path.name for path in (tmp_path / "p").glob("*.parquet")} <= {"payout_difference.parquet"}
+        raise OSError("as a disk does")
+
+    monkeypatch.setattr("pipelines.preview_payout.write_unlabelled", fails)
+    with pytest.raises(OSError, match="as a disk does"):
+        preview(tables, tmp_path / "p", "--policy", "spotify")
+    assert [path.name for path in (tmp_path / "p").iterdir()] == ["notes.txt"]

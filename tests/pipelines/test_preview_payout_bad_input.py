@@ -44,6 +44,8 @@ FLAGS = [
     ({"--pool": "0"}, ["--pool", "'0'"]),
     ({"--pool": "99999999999999999"}, ["--pool"]),
     ({"--output": "{t}/good.parquet"}, ["--output", "good.parquet"]),
+    ({"--output": "{t}/out/track_labels/run_date=2026-11-24"}, ["--output", "is in track_labels of --tables"]),
+    ({"--output": "{t}/out/track_labels/../runs/p"}, ["--output", "is in runs of --tables"]),
 ]
 
 
@@ -56,6 +58,7 @@ def test_bad_flag(changes, named, tables, tmp_path, capsys):
     for text in named:
         assert text in message
     assert not (tmp_path / "p").exists()
+    assert not list(tables.rglob("payout_*"))
 
 
 STREAMS = [

@@ -104,3 +104,17 @@ def test_timings_that_are_none_of_ours_are_left_out(tables, capsys):
     (tables / "runs" / "run-1" / "timings.json").write_text('{"timings_version": 1, "phases": "<script>"}')
     assert run(["--tables", str(tables)]) == 0
     assert "This run kept no timings." in (tables / "runs" / "run-1" / "report.html").read_text("utf-8")
+
+
+def test_a_page_in_the_place_of_what_a_run_wrote(refused, tables, tmp_path):
+    (mark,) = tables.glob("track_labels/*/_SUCCESS")
+    (tmp_path / "link").symlink_to(tables)
+    for output in (mark, tables / "page.html", tmp_path / "link" / "runs" / "run-1" / "manifest.json"):
+        content = output.read_bytes() if output.exists() else None
+        assert f"--output {output}: is in --tables {tables}, where only categorize_tracks writes" in refused(
+            "--output", output
+        )
+        assert (output.read_bytes() if output.exists() else None) == content
+    own = tables / "runs" / "run-1" / "report.html"
+    assert run(["--tables", str(tables), "--output", str(own)]) == 0
+    assert own.read_text() != "the old page"
