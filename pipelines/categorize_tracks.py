@@ -152,7 +152,9 @@ def run(argv: Sequence[str] | None = None) -> int:
                 return EXIT_PUBLISHED
             clock.take_metrics(result)
             clock.lap("read, decode, label and write tables")
-        summary, before = read_run_summary(staging_dir), published_summary(options.output, date)
+        summary = read_run_summary(staging_dir)
+        least_labels = options.config.gates.min_rows_for_shares
+        before = published_summary(options.output, date, least_labels=least_labels)
         gates = read_gates(summary, before, options.config.gates)
         changes = read_change_gates(options.output, date, staging_dir, options.config.gates)
         gates += changes.readings

@@ -50,8 +50,9 @@ def read_change_gates(output: str, run_date: str, staging_dir: str, settings: Ga
     """
     if all(getattr(settings, gate) is None for gate in (*_GATES, _LOST)):
         return _not_compared("", settings)
+    date = datetime.date.fromisoformat(run_date)
     try:
-        previous = read_previous_run(output, datetime.date.fromisoformat(run_date))
+        previous = read_previous_run(output, date, least_labels=settings.min_rows_for_shares)
         staged = read_staged_run(staging_dir)
         if previous is None or staged is None:
             return _not_compared("no earlier partition to compare with", settings)

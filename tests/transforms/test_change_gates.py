@@ -97,6 +97,21 @@ def test_a_dead_letter_is_not_lost_and_a_share_at_the_limit_passes(output):
     assert not found[LOST].refused
 
 
+def test_a_small_partition_in_between_is_passed_over(output):
+    publish_run(output, "2026-11-23", run_id="broken-off", labels=labels(0, tracks=2))
+    found, command = readings(output, labels(80))
+    assert found[CHANGED].refused
+    assert (
+        "30 of 100 tracks with a label in both runs changed category since run_date 2026-11-22"
+        in found[CHANGED].message
+    )
+    assert "--before_run_date 2026-11-22" in command
+    found, _ = readings(output, labels(2, tracks=2))
+    assert "on run_date 2026-11-22" in found[LOST].message
+    found, _ = readings(output, labels(80), min_rows_for_shares=1)
+    assert "since run_date 2026-11-23" in found[CHANGED].message
+
+
 def test_a_few_earlier_tracks_may_go():
     for before, refused in ((49, False), (50, True)):
         assert judge_lost(LostTracks(before, 40), "once", GateSettings()).refused is refused
