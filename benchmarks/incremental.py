@@ -32,6 +32,7 @@ sys.path.insert(0, str(ROOT))
 from models.taxonomy import CATEGORIES, TAXONOMY_VERSION  # noqa: E402
 from pipelines.categorize_options import parse  # noqa: E402
 from transforms.gates import GateSettings, read_gates  # noqa: E402
+from transforms.previous_run import noted_audio_root  # noqa: E402
 from transforms.publish_manifest import build_manifest  # noqa: E402
 from transforms.publishing import Publication  # noqa: E402
 from transforms.records import RowTally, key_hash  # noqa: E402
@@ -151,6 +152,7 @@ def publish_made_up(rows: int, output: pathlib.Path, options, lookup: bool, stor
         manifest = build_manifest(
             summary, read_gates(summary, None, GateSettings()), model={"model_version": options.model.model_version},
             config={}, catalog={}, labelling=options.labelling,
+            audio_root=noted_audio_root(options.audio_root),
         )  # fmt: skip
         publication.publish(summary.files, manifest)
 

@@ -26,10 +26,11 @@ from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
 from pipelines.runners import check_runner
 from pipelines.unpublished_labels import LabelsTarget, add_labels_flag, labels_target
+from transforms.audio_comparison import UnchangedBy
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 from transforms.catalog_files import file_states
-from transforms.previous_run import PreviousRun, find_previous_run, why_not_carried
+from transforms.previous_run import PreviousRun, find_previous_run, noted_audio_root, why_not_carried
 
 _DESCRIPTION = """\
 Label every track of a catalog as music, functional content or speech, and publish the tables.
@@ -90,6 +91,12 @@ class CategorizeOptions:
     local: bool
     staged: str | None = None
     labels_target: LabelsTarget | None = None
+
+    @property
+    def unchanged_by(self) -> UnchangedBy:
+        """What says that audio is unchanged: the config's word, or bytes alone where the audio root is another."""
+        moved = self.previous is not None and self.previous.audio_root != noted_audio_root(self.audio_root)
+        return "sha256" if moved else self.config.incremental.unchanged_by
 
     @property
     def decode_plan(self) -> DecodePlan:
@@ -191,7 +198,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     catalog = place(arguments.catalog)
     labelling = _labelling(model, config)
     previous, carrying = _previous(
-        arguments.previous and place(arguments.previous), place(arguments.output), date, labelling
+        arguments.previous and place(arguments.previous), place(arguments.output), date, labelling, audio_root
     )
     catalog_states = None if parse_bigquery(arguments.catalog) else file_states(catalog)
     catalog_digest = catalog_fingerprint(arguments.catalog)
@@ -259,7 +266,7 @@ def _labelling(model: ModelMetadata, config: JobConfig) -> dict[str, Any]:
 
 
 def _previous(
-    folder: str | None, output: str, date: datetime.date, labelling: dict[str, Any]
+    folder: str | None, output: str, date: datetime.date, labelling: dict[str, Any], audio_root: str
 ) -> tuple[PreviousRun | None, str]:
     """The run to carry labels from, and a sentence that says what is carried."""
     if folder is None:
@@ -280,7 +287,14 @@ def _previous(
     named = f"run {previous.run_id} of {previous.run_date}"
     if reason := why_not_carried(previous, labelling):
         return None, f"Nothing is carried forward from {named}, every row is labelled anew: {reason}."
-    return previous, f"Labels of tracks with unchanged audio are carried forward from {named}."
+    carrying = f"Labels of tracks with unchanged audio are carried forward from {named}."
+    if previous.audio_root != (noted := noted_audio_root(audio_root)):
+        before = "is not known" if previous.audio_root is None else f"was {previous.audio_root}"
+        carrying += (
+            f" Its --audio_root {before}, this one is {noted}: every file is read, and only its sha256 tells that it "
+            "is unchanged."
+        )
+    return previous, carrying
 
 
 def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list[str]]:

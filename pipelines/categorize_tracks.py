@@ -28,6 +28,7 @@ from transforms.dead_letters import dead_letter_row
 from transforms.gates import read_gates, refusal_message, refusals, shares_unchecked
 from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
+from transforms.previous_run import noted_audio_root
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
@@ -86,9 +87,7 @@ def build(
     if options.previous is None:
         label = LabelCatalog(*catalog, label_tracks, options.policies, columns, rows_per_file, counted)
     else:
-        carry = CarrySettings(
-            options.previous, audio_root, config.decision, config.incremental.unchanged_by, columns, staging_dir
-        )
+        carry = CarrySettings(options.previous, audio_root, config.decision, options.unchanged_by, columns, staging_dir)
         label = LabelIncrementally(*catalog, carry, label_tracks, options.policies, rows_per_file, counted)
     rows = pipeline | "Label" >> label
     tables = {**rows.tables, "dead_letters": rows.dead_letters | beam.Map(dead_letter_row, columns)}
@@ -153,7 +152,9 @@ def run(argv: Sequence[str] | None = None) -> int:
                 return EXIT_PUBLISHED
             clock.take_metrics(result)
             clock.lap("read, decode, label and write tables")
-        summary, before = read_run_summary(staging_dir), published_summary(options.output, date)
+        summary = read_run_summary(staging_dir)
+        least_labels = options.config.gates.min_rows_for_shares
+        before = published_summary(options.output, date, least_labels=least_labels)
         gates = read_gates(summary, before, options.config.gates)
         changes = read_change_gates(options.output, date, staging_dir, options.config.gates)
         gates += changes.readings
@@ -163,6 +164,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             model={"model_version": options.model.model_version},
             config=options.config.model_dump(mode="json"),
             catalog={"digest": options.catalog_digest},
+            audio_root=noted_audio_root(options.audio_root),
             labelling=options.labelling,
             previous=_carried_from(options, summary),
             policies=[policy.model_dump(mode="json") for policy in options.policies],

@@ -90,7 +90,9 @@ def parse(argv: Sequence[str] | None) -> ReportOptions:
         check_outside_tables("--output", arguments.output, "--tables", arguments.tables)
     sources = ReportSources(
         files={table: [file.uri for file in run.files_of(table)] for table in TABLES},
-        previous=published_summary(arguments.tables, run.run_date.isoformat()),
+        previous=published_summary(
+            arguments.tables, run.run_date.isoformat(), least_labels=config.gates.min_rows_for_shares
+        ),
         audio_root=None
         if root is None
         else AudioRoot(root, config.audio.allow_outside_root, config.decode.max_file_bytes),

@@ -31,11 +31,15 @@ class GateSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_na
     max_changed_share: float | None = pydantic.Field(default=0.1, ge=0, le=1)
     #: Largest share of the tracks that were music in that partition and are functional now.
     max_music_to_functional_share: float | None = pydantic.Field(default=0.01, ge=0, le=1)
+    #: Largest share of the tracks with a label in that partition that are in this run neither with a label nor as a
+    #: dead letter, as after an export of the catalog that broke off. However few rows this run has, that partition's
+    #: are enough to judge.
+    max_lost_share: float | None = pydantic.Field(default=0.1, ge=0, le=1)
     #: Fewest labels. The default refuses the empty partition that a wrong audio folder or an empty catalog gives.
     min_labels: int | None = pydantic.Field(default=1, ge=0)
     #: The gates on shares look away when there are fewer rows than this (catalog rows or labels; for drift on either
-    #: side; for changes, labels that both partitions have): among 20 rows one dead letter is 5 % and says nothing about
-    #: the run.
+    #: side; for changes, labels that both partitions have; for lost tracks, labels of the earlier one): among 20 rows
+    #: one dead letter is 5 % and says nothing about the run.
     min_rows_for_shares: int = pydantic.Field(default=50, ge=0)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +53,9 @@ class PreviousRun:
         What its labels depend on beside audio and catalog, as :func:`transforms.publish_manifest.build_manifest` took
         it; null when an Earmark wrote it that did not note this down.
     manifest_sha256
-        Of the manifest's bytes.
+        Of the manifest but for ``audio_root``: a folder of audio may move, and ids that follow from this stay.
+    audio_root
+        Where its audio was; null when an Earmark wrote it that did not note this down.
     files
         By table; the position of a file is its number. Each table has as many as the others.
     """
@@ -62,6 +65,7 @@ class PreviousRun:
     labelling: Mapping[str, Any] | None
     manifest_sha256: str
     files: Mapping[str, tuple[PreviousFile, ...]]
+    audio_root: str | None = None
 
     @property
     def buckets(self) -> int:
@@ -163,12 +167,14 @@ def _read_run(storage: Storage, folder: str, date: str) -> PreviousRun:
             )
             for table in CARRIED_TABLES
         }
+        audio_root = manifest.pop("audio_root", None)
         labelling = manifest.get("labelling")
         if labelling is not None and not isinstance(labelling, dict):
             raise ValueError("labelling is no object")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise refuse(f"has no manifest that can be read ({type(error).__name__}: {error})") from error
-    run = PreviousRun(run_id, date, labelling, hashlib.sha256(data).hexdigest(), files)
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    run = PreviousRun(run_id, date, labelling, digest, files, None if audio_root is None else str(audio_root))
     if labelling is None:
         return run
     for table in CARRIED_TABLES:
@@ -206,6 +212,12 @@ def _ordered(storage: Storage, entries: Sequence[Mapping[str, Any]], partition: 
     if sorted(found) != list(range(len(entries))):
         raise ValueError(f"the files of {partition} are not numbered one by one")
     return tuple(found[number] for number in range(len(entries)))
+
+
+def noted_audio_root(root: str) -> str:
+    """An audio root as a manifest notes it: a local folder by its real path, for a link may lead elsewhere tomorrow."""
+    local = root.removeprefix("file://")
+    return root.rstrip("/") if "://" in local else os.path.realpath(local)
 
 
 def why_not_carried(previous: PreviousRun, labelling: Mapping[str, Any]) -> str | None:

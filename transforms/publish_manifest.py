@@ -33,6 +33,7 @@ def build_manifest(
     policies: Sequence[Mapping[str, Any]] = (),
     labelling: Mapping[str, Any] | None = None,
     previous: Mapping[str, Any] | None = None,
+    audio_root: str | None = None,
     software: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Compose the manifest of a run, JSON-ready.
@@ -49,6 +50,9 @@ def build_manifest(
         What the labels depend on beside audio and catalog: while it is the same a later run may carry them forward.
     previous
         The run that labels were carried forward from; null without one.
+    audio_root
+        Where the audio was, of :func:`transforms.previous_run.noted_audio_root`: a later run that finds its audio
+        elsewhere believes no etag and no times.
     software
         Versions by package; by default those of the installed packages that a row can depend on.
     """
@@ -61,6 +65,7 @@ def build_manifest(
         "config_sha256": config_digest(config),
         "config": dict(config),
         "catalog": dict(catalog),
+        "audio_root": audio_root,
         "labelling": dict(labelling) if labelling is not None else None,
         "previous": dict(previous) if previous is not None else None,
         "policies": [dict(policy) for policy in policies],

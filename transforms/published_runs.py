@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
-from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
+from transforms.publishing import LOOKED_BACK, MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.table_schemas import TABLES
 
 _BLOCK_BYTES: Final = 2**20
@@ -130,8 +130,14 @@ def read_published_run(
     return _read_run(storage, run_id, given)
 
 
-def read_previous_run(tables: str, before: datetime.date) -> PublishedRun | None:
+def read_previous_run(tables: str, before: datetime.date, *, least_labels: int = 0) -> PublishedRun | None:
     """Read the current run of the latest date earlier than ``before``; null when there is none.
+
+    Parameters
+    ----------
+    least_labels
+        A run with fewer labels is passed over where one of the :data:`~transforms.publishing.LOOKED_BACK` latest has
+        as many.
 
     Raises
     ------
@@ -141,8 +147,17 @@ def read_previous_run(tables: str, before: datetime.date) -> PublishedRun | None
     storage = storage_for(tables)
     folders = storage.list_successes("track_labels")
     # Dates in ISO 8601 sort as text.
-    run_id = _first_current(storage, reversed([folder for folder in folders if folder < f"run_date={before}"]))
-    return _read_run(storage, run_id, tables) if run_id is not None else None
+    earlier = reversed([folder for folder in folders if folder < f"run_date={before}"])
+    latest = None
+    for _ in range(LOOKED_BACK):
+        run_id = _first_current(storage, earlier)
+        if run_id is None:
+            break
+        run = _read_run(storage, run_id, tables)
+        if run.rows("track_labels") >= least_labels:
+            return run
+        latest = latest or run
+    return latest
 
 
 def _storage(tables: str, given: str, remote: bool) -> Storage:

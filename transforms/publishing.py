@@ -41,6 +41,8 @@ Storage: TypeAlias = "LocalStorage | RemoteStorage"
 SUCCESS: Final = "_SUCCESS"
 REPLACED_BY: Final = "REPLACED_BY"
 MANIFEST: Final = "manifest.json"
+#: How many partitions are looked at for one that is large enough to compare with.
+LOOKED_BACK: Final = 31
 _PAPERS: Final = "papers"
 
 _LOG = logging.getLogger(__name__)
@@ -363,7 +365,7 @@ def _success_last(files: Mapping[str, int]) -> list[str]:
     return sorted(files, key=lambda name: (name == SUCCESS, name))
 
 
-def published_summary(output: str, before: str) -> RunSummary | None:
+def published_summary(output: str, before: str, *, least_labels: int = 0) -> RunSummary | None:
     """Read the summary of the latest partition for a date earlier than ``before``; null when there is none.
 
     Parameters
@@ -372,9 +374,13 @@ def published_summary(output: str, before: str) -> RunSummary | None:
         The output folder of a run, local or ``gs://…``.
     before
         ISO 8601.
+    least_labels
+        One with fewer labels is passed over where one of the :data:`LOOKED_BACK` latest has as many.
     """
     check_date(before)
     storage = storage_for(output)
+    latest: RunSummary | None = None
+    looked_at = 0
     for folder in reversed(storage.list_successes("track_labels")):
         with contextlib.suppress(ValueError):
             date = datetime.date.fromisoformat(folder.removeprefix("run_date="))
@@ -383,9 +389,16 @@ def published_summary(output: str, before: str) -> RunSummary | None:
             run_id = run_id_of(storage, f"track_labels/{folder}")
             manifest = storage.read(f"runs/{run_id}/{MANIFEST}")
             if run_id is not None and manifest is not None:
-                return RunSummary.from_json(json.loads(manifest)["summary"])
+                summary = RunSummary.from_json(json.loads(manifest)["summary"])
+                if summary.label_rows >= least_labels:
+                    return summary
+                latest = latest or summary
+                looked_at += 1
+                if looked_at == LOOKED_BACK:
+                    break
+                continue
             _LOG.warning("%s has no manifest; looking at earlier partitions.", storage.full_path(folder))
-    return None
+    return latest
 
 
 def run_id_of(storage: Storage, folder: str) -> str | None:

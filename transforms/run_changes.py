@@ -96,6 +96,22 @@ class LabelChanges:
         return self.music_to_functional / self.music_before if self.music_before else None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class LostTracks:
+    """How many tracks have a label in the run before, and how many of them the run after does not have at all.
+
+    Attributes
+    ----------
+    before
+        Tracks with a label in the run before.
+    lost
+        Those that are neither labels nor dead letters in the run after. A dead letter without a track id names none.
+    """
+
+    before: int
+    lost: int
+
+
 def load_labels(connection: Any, side: str, compared: ComparedRun, columns: Sequence[str] = LABEL_COLUMNS) -> None:
     """Fill the table ``labels_<side>``.
 
@@ -132,8 +148,23 @@ def count_label_changes(connection: Any) -> LabelChanges:
     return LabelChanges(*row)
 
 
-def count_changes(before: ComparedRun, after: ComparedRun) -> LabelChanges:
-    """Count how labels changed, from the few columns that it takes.
+def _count_lost(connection: Any, after: ComparedRun) -> LostTracks:
+    """Count over the two tables of :func:`load_labels` and the dead letters of the run after."""
+    schema = columns_of("dead_letters", ("track_id",))
+    create_table(connection, "dead_after", schema)
+    for batch in read_table(after.run, "dead_letters", ("track_id",), after.tables, after.flag):
+        insert(connection, "dead_after", schema, [batch])
+    row = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM labels_before), count(*)
+        FROM labels_before ANTI JOIN labels_after USING (track_id) ANTI JOIN dead_after USING (track_id)
+        """
+    ).fetchone()
+    return LostTracks(*row)
+
+
+def count_changes(before: ComparedRun, after: ComparedRun) -> tuple[LabelChanges, LostTracks]:
+    """Count how labels changed and how many went, from the few columns that it takes.
 
     Raises
     ------
@@ -143,7 +174,7 @@ def count_changes(before: ComparedRun, after: ComparedRun) -> LabelChanges:
     with bounded_database("1GB") as connection:
         for side, compared in zip(SIDES, (before, after), strict=True):
             load_labels(connection, side, compared, ("track_id", "category", "decision"))
-        return count_label_changes(connection)
+        return count_label_changes(connection), _count_lost(connection, after)
 
 
 def load_runs(

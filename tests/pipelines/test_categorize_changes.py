@@ -64,3 +64,15 @@ def test_a_run_that_agrees_with_the_one_before_is_published_with_the_figures(cat
     assert [readings[gate]["value"] for gate in GATES] == [0, None]
     assert "0 of 55 tracks" in readings["max_changed_share"]["message"]
     assert "0 tracks with a label in both runs that were music" in readings["max_music_to_functional_share"]["message"]
+
+
+def test_a_catalog_that_broke_off_stops_the_run(catalog, tmp_path, capsys):
+    output = tmp_path / "out"
+    earlier(output, music=0)
+    catalog.write_text("".join(catalog.read_text().splitlines(keepends=True)[:2]))
+    assert job(catalog, output) == 3
+    message = capsys.readouterr().err
+    assert "1 gate refused" in message
+    assert "max_lost_share: 53 of 55 tracks with a label on run_date 2026-01-30 are in this run neither" in message
+    assert "To see the tracks: " in message
+    assert not (output / "track_labels" / f"run_date={RUN_DATE}").exists()

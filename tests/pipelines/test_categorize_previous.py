@@ -25,7 +25,7 @@ def options(tmp_path):
 @pytest.fixture
 def previous(options, tmp_path):
     """A run of the day before whose labels depend on what new ones would."""
-    publish(tmp_path / "out", "2026-01-30", "run-1", options().labelling)
+    publish(tmp_path / "out", "2026-01-30", "run-1", options().labelling, audio_root=str(tmp_path.resolve()))
     return tmp_path / "out"
 
 
@@ -53,6 +53,27 @@ def test_the_run_before_is_named(options, previous):
     found = options("--previous", previous)
     assert found.previous.run_id == "run-1"
     assert found.carrying == "Labels of tracks with unchanged audio are carried forward from run run-1 of 2026-01-30."
+
+
+def test_under_another_audio_root_only_bytes_tell(options, previous, tmp_path):
+    found = options("--previous", previous)
+    assert (found.unchanged_by, found.config.incremental.unchanged_by) == ("storage", "storage")
+    (tmp_path / "elsewhere").mkdir()
+    moved = options("--previous", previous, "--audio_root", tmp_path / "elsewhere")
+    assert moved.unchanged_by == "sha256"
+    assert moved.carrying == (
+        "Labels of tracks with unchanged audio are carried forward from run run-1 of 2026-01-30. Its --audio_root was "
+        f"{tmp_path.resolve()}, this one is {tmp_path.resolve() / 'elsewhere'}: every file is read, and only its "
+        "sha256 tells that it is unchanged."
+    )
+    assert moved.run_id == found.run_id, "a folder may move"
+
+
+def test_a_run_that_did_not_note_its_audio_root_is_treated_alike(options, previous, tmp_path):
+    publish(previous, "2026-01-30", "run-2", options().labelling)
+    found = options("--previous", previous)
+    assert found.unchanged_by == "sha256"
+    assert "Its --audio_root is not known, this one is " in found.carrying
 
 
 def test_the_run_id_tells_what_was_carried_from_and_how(options, previous, tmp_path):

@@ -7,21 +7,21 @@ import json
 import pytest
 
 from tests.transforms.generated_tables import generate_run, manifest_of, write_directly
-from transforms.previous_run import find_previous_run, why_not_carried
+from transforms.previous_run import find_previous_run, noted_audio_root, why_not_carried
 from transforms.publish_local import LocalStorage
 from transforms.publishing import Publication
 
 LABELLING = {"model_version": "m1", "taxonomy_version": "1", "settings": {"coverage": "sampled", "decision": {"x": 1}}}
 
 
-def publish(output, date: str, run_id: str, labelling=LABELLING) -> dict:
+def publish(output, date: str, run_id: str, labelling=LABELLING, **written) -> dict:
     """Publish a generated run; gives its manifest."""
     run = generate_run(run_id, run_date=datetime.date.fromisoformat(date))
     storage = LocalStorage(str(output))
     storage.grace_s = 0.0
     with Publication(str(output), date, run_id, storage=storage) as publication:
         summary = write_directly(run, publication.prepare())
-        manifest = manifest_of(summary) | {"labelling": labelling}
+        manifest = manifest_of(summary) | {"labelling": labelling, **written}
         publication.publish(summary.files, manifest)
     return json.loads((output / "runs" / run_id / "manifest.json").read_text())
 
@@ -71,6 +71,24 @@ def test_equal_settings_carry_and_others_are_named(tmp_path):
     assert "coverage" not in reason
     more = {**changed, "a": 1, "b": 2}
     assert why_not_carried(found, more).endswith("; and 1 more")
+
+
+def test_an_audio_root_is_noted_as_the_folder_that_it_leads_to_and_is_no_part_of_the_digest(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    noted = {
+        noted_audio_root(root) for root in ("real", "./real/", "link", f"{tmp_path}/real", f"file://{tmp_path}/real")
+    }
+    assert noted == {str((tmp_path / "real").resolve())}
+    assert noted_audio_root("gs://bucket/audio/") == noted_audio_root("gs://bucket/audio") == "gs://bucket/audio"
+    publish(tmp_path / "a", "2026-01-03", "run-3", audio_root="/one")
+    publish(tmp_path / "b", "2026-01-03", "run-3", audio_root="/two")
+    publish(tmp_path / "c", "2026-01-03", "run-3", catalog={"digest": "another"})
+    found = [find_previous_run(str(tmp_path / name), day(4)) for name in "abc"]
+    assert [run.audio_root for run in found] == ["/one", "/two", None]
+    assert len({run.manifest_sha256 for run in found[:2]}) == 1
+    assert len({run.manifest_sha256 for run in found}) == 2
 
 
 @pytest.mark.parametrize("absent", [None])

@@ -8,7 +8,9 @@ import pytest
 
 from models.errors import UserError
 from tests.pipelines.published_run import publish_run
+from tests.transforms.compared_runs import label
 from transforms.published_runs import read_previous_run, read_published_run, read_published_runs
+from transforms.publishing import published_summary
 from transforms.staged_runs import read_staged_run
 
 DAYS = [datetime.date(2026, 11, day) for day in (22, 23, 24)]
@@ -56,6 +58,20 @@ def test_the_run_before(output, tmp_path):
     found = [read_previous_run(str(output), date) for date in (*DAYS, datetime.date(2027, 1, 1))]
     assert [run and run.run_id for run in found] == [None, "a", "b", "c"]
     assert read_previous_run(str(tmp_path / "nothing"), DAYS[0]) is None
+
+
+def test_a_run_before_that_is_too_small_is_passed_over_where_there_is_a_larger_one(tmp_path):
+    for day, tracks in zip(DAYS, (9, 8, 2), strict=True):
+        publish_run(tmp_path, str(day), run_id=f"of-{tracks}", labels=[label(f"t{n}") for n in range(tracks)])
+    later = datetime.date(2027, 1, 1)
+    found = {least: read_previous_run(str(tmp_path), later, least_labels=least) for least in (0, 2, 3, 9, 10)}
+    assert {least: run and run.run_id for least, run in found.items()} == {
+        0: "of-2", 2: "of-2", 3: "of-8", 9: "of-9", 10: "of-2",
+    }  # fmt: skip
+    summaries = {least: published_summary(str(tmp_path), str(later), least_labels=least) for least in found}
+    assert {least: summary and summary.run_id for least, summary in summaries.items()} == {
+        least: run and run.run_id for least, run in found.items()
+    }
 
 
 def test_a_folder_that_is_no_staging_folder(output, tmp_path):
