@@ -18,6 +18,8 @@ from models.errors import RunFailedError, UserError
 _QUOTA: Final = {"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"}
 #: Google's client writes the request before the message; its URL holds ``location=``, a job's error "location: query".
 _REQUEST: Final = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) \S+: ")
+#: Behind a job's message the client writes all of its errors, the same one among them.
+_SAID_AGAIN: Final = "; reason: "
 _TWO_LOCATIONS: Final = re.compile(r"different (?:location|region)s?|same (?:location|region)|read in location", re.I)
 
 
@@ -131,4 +133,4 @@ def reasons(error: Any) -> set[str]:
 def brief(error: Any) -> str:
     """Give the first line of a message, within bounds and without the request: an answer may be a whole page."""
     text = _REQUEST.sub("", str(getattr(error, "message", None) or error).strip(), count=1).strip()
-    return text.splitlines()[0][:300].rstrip(".") if text else type(error).__name__
+    return text.splitlines()[0].partition(_SAID_AGAIN)[0][:300].rstrip(".") if text else type(error).__name__

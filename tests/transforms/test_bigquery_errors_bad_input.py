@@ -66,6 +66,12 @@ def test_what_may_be_a_bug_passes_as_it_is(message):
     assert caught.value is error
 
 
+def test_what_a_job_says_twice_is_told_once():
+    message = "Not found: Table p:d.x"
+    job_error = exceptions.NotFound(f"{message}; reason: notFound, location: query, message: {message}")
+    assert told(job_error, RunFailedError).count(message) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "what"), [(404, "notFound", "has gone"), (409, "duplicate", "is there already")]
 )
