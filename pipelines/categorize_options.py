@@ -20,7 +20,13 @@ from models.royalty_policy import RoyaltyPolicy
 from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
-from pipelines.dataflow_flags import check_accelerators, dataflow_buckets, dataflow_flags, is_dataflow
+from pipelines.dataflow_flags import (
+    check_accelerators,
+    dataflow_buckets,
+    dataflow_flags,
+    is_dataflow,
+    refuse_flags_of_dataflow,
+)
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
@@ -180,6 +186,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         for flag, folder in dataflow_buckets(beam_flags).items():
             check_scheme(flag, folder)
             check_bucket(flag, folder)
+    else:
+        refuse_flags_of_dataflow(beam_flags)
     target = labels_target(arguments.bigquery_labels, beam_flags)
     check_scheme("--catalog", arguments.catalog)
     check_catalog(arguments.catalog)

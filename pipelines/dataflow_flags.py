@@ -18,6 +18,11 @@ from transforms.catalog_bigquery import require_google_credentials
 
 _ONE_PROCESS: Final = "no_use_multiple_sdk_containers"
 _MANY_PROCESSES: Final = "use_multiple_sdk_containers"
+#: Flags that Beam reads for Dataflow alone; project, region and temp_location are BigQuery's too.
+_ONLY_DATAFLOW: Final = (
+    "template_location", "staging_location", "update", "create_from_snapshot", "flexrs_goal",
+    "dataflow_service_options", "service_account_email",
+)  # fmt: skip
 #: ``setup.py`` of the checkout that this code runs from; an installed package has none beside it.
 _CHECKOUT_SETUP: Final = pathlib.Path(__file__).parents[1] / "setup.py"
 
@@ -71,6 +76,25 @@ def dataflow_flags(beam_flags: Sequence[str], places: Mapping[str, str | None]) 
     if _ONE_PROCESS not in experiments and _MANY_PROCESSES not in experiments:
         added.append(f"--experiments={_ONE_PROCESS}")
     return added
+
+
+def refuse_flags_of_dataflow(beam_flags: Sequence[str]) -> None:
+    """Refuse, for another runner, flags that it would ignore: a catalog must not be labelled where nobody meant to.
+
+    Raises
+    ------
+    UserError
+        Names the flag and the mend.
+    """
+    from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+
+    cloud = PipelineOptions(list(beam_flags)).view_as(GoogleCloudOptions)
+    for name in _ONLY_DATAFLOW:
+        if value := getattr(cloud, name):
+            shown = "" if value is True else f" {','.join(value) if isinstance(value, list) else value}"
+            raise UserError(
+                f"--{name}{shown}: only Dataflow reads this; give --runner DataflowRunner with it, or leave it out."
+            )
 
 
 def dataflow_buckets(beam_flags: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What goes wrong around a run, in one sentence: a full disk, a changed catalog, a store that fails, a lost worker."""
+"""What goes wrong around a run, in one sentence: a full disk, a changed catalog or previous run, a store, a worker."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from pipelines.full_disk import error_chain, full_disk_sentence, is_full_disk
 _AGAIN: Final = "The partition is as it was; run the same command again."
 _CHANGED_TEXT: Final = re.compile(
     r"catalog file (\S.*?) (changed|has gone|appeared) since the run began|a file of catalog .* has gone"
+)
+#: A traceback has the line of code too, whose run is in braces.
+_PREVIOUS_TEXT: Final = re.compile(
+    r"previous run ([A-Za-z0-9._-]+), file (\S.*?): ((?:is not what|cannot be|has no label)[^\n]*)"
 )
 _WORKER_LOST_TEXT: Final = re.compile(r"Channel closed prematurely|Worker subprocess exited|SDK worker .* disconnected")
 
@@ -46,6 +50,12 @@ def _sentence(error: BaseException, catalog: str, output: str) -> str | None:
     if found := _CHANGED_TEXT.search(text):
         what = f"the file {found[1]} {found[2]}" if found[1] else "a file of it has gone"
         return f"--catalog {catalog}: {what} while the run was reading it."
+    if found := _PREVIOUS_TEXT.search(text):
+        what = found[3].partition(" [while running")[0][:300]
+        return (
+            f"--previous: the file {found[2]} of run {found[1]} {what}; if this happens again, give --force in the "
+            "place of --previous."
+        )
     if is_full_disk(error):
         return full_disk_sentence(f"--output {output}")
     if stores := [link for link in chain if _is_of_a_store(link)]:

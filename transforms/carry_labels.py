@@ -191,7 +191,11 @@ class CarryBucket(beam.DoFn):
         order = pc.index_in(ids, value_set=whole(labels["track_id"]))
         if order.null_count:
             missing = ids.filter(order.is_null())[0].as_py()
-            raise PreviousRunError(f"run {previous.run_id} has a row in audio_versions and no label for {missing!r}")
+            path = previous.files["track_labels"][bucket].path
+            raise PreviousRunError(
+                f"previous run {previous.run_id}, file {path}: has no label for {missing!r}, which has a row in "
+                "audio_versions"
+            )
         labels = labels.take(order)
         decision = self._settings.decision
         flags: list[list[str]] = []

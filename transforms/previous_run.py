@@ -100,12 +100,10 @@ class PreviousRun:
                 digest.update(block)
             stream.seek(0)
         except Exception as error:  # a store's client raises what it likes
-            raise PreviousRunError(f"{file.path} of run {self.run_id} cannot be read: {error}") from error
+            raise PreviousRunError(f"previous run {self.run_id}, file {file.path}: cannot be read: {error}") from error
         with stream:
             if digest.hexdigest() != file.sha256:
-                raise PreviousRunError(
-                    f"{file.path} is not the file that run {self.run_id} published; label without it (--force)"
-                )
+                raise PreviousRunError(f"previous run {self.run_id}, file {file.path}: is not what it published")
             # In small steps also within a row group, which may hold 64 MiB.
             parquet = pq.ParquetFile(stream, buffer_size=_BLOCK_BYTES, pre_buffer=False)
             yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)

@@ -9,6 +9,7 @@ import shutil
 import pyarrow.dataset as ds
 import pytest
 
+from models.errors import RunFailedError
 from pipelines.categorize_tracks import run
 from tests.sample_run import SAMPLE
 from transforms.table_schemas import TABLES
@@ -211,7 +212,7 @@ def test_a_file_of_the_previous_run_that_changed_fails_the_run_and_nothing_is_pu
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(Exception, match="is not the file that run"):
+    with pytest.raises(RunFailedError, match=rf"--previous: the file {path} of run .* is not what it published; "):
         job(days / "catalog.jsonl", output, AFTER, "--previous", output)
     assert not any((output / table / f"run_date={AFTER}").exists() for table in TABLES)
 

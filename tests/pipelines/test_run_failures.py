@@ -31,6 +31,26 @@ def test_a_changed_catalog() -> None:
     assert "--catalog c.jsonl: the file b/c d.jsonl changed" in told(RuntimeError(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("is not what it published [while running 'Label/Carry']", "is not what it published"),
+        (
+            "cannot be read: [Errno 2] No such file [while running 'Carry']\n\nTraceback",
+            "cannot be read: [Errno 2] No such",
+        ),
+        ("has no label for 't1', which has audio", "has no label for 't1', which has audio"),
+    ],
+)
+def test_a_previous_run_that_changed(text: str, reason: str) -> None:
+    code = 'raise PreviousRunError(f"previous run {self.run_id}, file {file.path}: cannot be read: {error}")'
+    sentence = told(RuntimeError(f"{code}\nPreviousRunError: previous run r-1, file /o/a b.parquet: {text}"))
+    assert sentence.startswith(f"--previous: the file /o/a b.parquet of run r-1 {reason}")
+    assert "--force in the place of --previous" in sentence
+    assert "while running" not in sentence
+    assert "\n" not in sentence
+
+
 def test_a_store_that_fails() -> None:
     from apache_beam.io.filesystem import BeamIOError
 
