@@ -147,7 +147,8 @@ def make_parser() -> ArgumentParser:
     carry.add_argument("--force", action="store_true", help="label every row anew, as without --previous")
     parser.add_argument(
         "--staged", metavar="DIR",
-        help="label nothing: publish what a job on Dataflow left in this staging folder; other flags as in its command",
+        help="label nothing: publish what a job on Dataflow, or a run that a gate refused, left in this staging "
+        "folder, after all gates with this command's limits; other flags as in its command",
     )  # fmt: skip
     parser.add_argument("--processes", type=int, metavar="N", help="worker processes of a local run (default: 1)")
     add_labels_flag(parser)
@@ -193,6 +194,8 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     check_catalog(arguments.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
     _check_output(arguments.output)
+    if arguments.staged == "":
+        raise UserError("--staged '': is empty; give the staging folder that the job or a gate's refusal named.")
     model_folder, metadata = _model(config)
     runtime = choose_runtime(config.model.runtime, metadata, local)
     if runtime == "litert" and "://" not in model_folder:

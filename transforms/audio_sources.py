@@ -177,8 +177,12 @@ def _stored(status: os.stat_result) -> StoredAudio:
 
 
 def _stored_remotely(metadata: Any) -> StoredAudio:
-    changed_s = metadata.last_updated_in_seconds
-    return StoredAudio(int(metadata.size_in_bytes), repr(float(changed_s)) if changed_s else None)
+    """What an object store says; a time without a fraction of a second is none, as on a local disk.
+
+    S3 keeps whole seconds, in which an object may be written twice at the same size; Cloud Storage has fractions.
+    """
+    changed_s = float(metadata.last_updated_in_seconds or 0)
+    return StoredAudio(int(metadata.size_in_bytes), None if changed_s.is_integer() else repr(changed_s))
 
 
 @contextlib.contextmanager

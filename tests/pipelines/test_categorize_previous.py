@@ -49,6 +49,11 @@ def test_a_folder_that_is_not_there_is_refused_unless_it_is_the_output(options, 
         options("--previous", tmp_path / "typo")
 
 
+def test_an_empty_staging_folder_is_refused_by_its_flag(options):
+    with pytest.raises(UserError, match=r"^--staged '': is empty; give the staging folder"):
+        options("--staged", "")
+
+
 def test_the_run_before_is_named(options, previous):
     found = options("--previous", previous)
     assert found.previous.run_id == "run-1"
