@@ -18,7 +18,7 @@ run: $(VENV)/.run
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The real job under kill -9, a reader polling meanwhile: about two minutes.
+# The real job under kill -9, a reader polling meanwhile, and with every bundle run twice: about two minutes.
 test-kill: $(VENV)/.test
 	$(BIN)/python -m pytest tests/kill
 
