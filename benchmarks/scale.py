@@ -59,7 +59,9 @@ def cpu_hours(tracks: float, cpu_s: float) -> float:
     return tracks * cpu_s / 3600
 
 
-def dataflow_dollars(tracks: float, cpu_s: float, prices: Mapping[str, Mapping[str, float]], requests: float) -> float:
+def dataflow_dollars(
+    tracks: float, cpu_s: float, prices: Mapping[str, Mapping[str, float]], requests: float, shuffle_kb: float
+) -> float:
     """Bill of one run on Dataflow.
 
     Parameters
@@ -70,14 +72,16 @@ def dataflow_dollars(tracks: float, cpu_s: float, prices: Mapping[str, Mapping[s
         See ``configs/prices.yaml``.
     requests
         Reads of object storage per track.
+    shuffle_kb
+        Kilobytes per track through shuffles; none for carried rows, which travel in files.
     """
-    worker, dataflow, catalog = prices["worker"], prices["dataflow"], prices["catalog"]
+    worker, dataflow = prices["worker"], prices["dataflow"]
     vcpu_hour = (
         dataflow["vcpu_hour"]
         + worker["memory_gb_per_vcpu"] * dataflow["memory_gb_hour"]
         + worker["disk_gb_per_vcpu"] * dataflow["disk_gb_hour"]
     )
-    shuffle_gb = tracks * catalog["shuffle_kb_per_track"] / 1e6
+    shuffle_gb = tracks * shuffle_kb / 1e6
     return (
         cpu_hours(tracks, cpu_s) / worker["utilisation"] * vcpu_hour
         + shuffle_gb * dataflow["shuffle_gb"]
@@ -92,7 +96,7 @@ def own_dollars(tracks: float, cpu_s: float, prices: Mapping[str, Mapping[str, f
 
 def tables(rates: Rates, prices: Mapping[str, Mapping[str, float]]) -> str:
     """The tables of docs/scale.md."""
-    requests = prices["catalog"]["read_requests_per_track"]
+    requests, shuffle_kb = prices["catalog"]["read_requests_per_track"], prices["catalog"]["shuffle_kb_per_track"]
     lines = [
         "| measured, one core | |",
         "|---|---|",
@@ -108,7 +112,7 @@ def tables(rates: Rates, prices: Mapping[str, Mapping[str, float]]) -> str:
             lines.append(
                 f"| {tracks // 1_000_000} million | {name} | {hours:,.0f} "
                 f"| {hours / 100 / prices['worker']['utilisation']:,.1f} "
-                f"| {dataflow_dollars(tracks, cpu_s, prices, requests):,.0f} "
+                f"| {dataflow_dollars(tracks, cpu_s, prices, requests, shuffle_kb):,.0f} "
                 f"| {own_dollars(tracks, cpu_s, prices):,.0f} |"
             )
     share = prices["catalog"]["new_share_per_day"]
@@ -122,8 +126,8 @@ def tables(rates: Rates, prices: Mapping[str, Mapping[str, float]]) -> str:
     for tracks in TRACKS:
         new, kept = share * tracks, (1 - share) * tracks
         carried, fresh = cpu_hours(kept, rates.carry_cpu_s), cpu_hours(new, label_cpu_s)
-        dollars = dataflow_dollars(kept, rates.carry_cpu_s, prices, 0) + dataflow_dollars(
-            new, label_cpu_s, prices, requests
+        dollars = dataflow_dollars(kept, rates.carry_cpu_s, prices, 0, 0) + dataflow_dollars(
+            new, label_cpu_s, prices, requests, shuffle_kb
         )
         own = own_dollars(kept, rates.carry_cpu_s, prices) + own_dollars(new, label_cpu_s, prices)
         of_first = (carried + fresh) / cpu_hours(tracks, label_cpu_s)
