@@ -74,13 +74,14 @@ docs: $(VENV)/.run
 	$(BIN)/python -m transforms.table_docs > docs/tables.md
 	$(BIN)/python -m pipelines.flex_template_metadata > docker/flex_template.json
 
-# What a run costs, quiet machine wanted: about 15 minutes on two cores, with 9 GB of generated audio in OUT/benchmarks.
+# What a run costs, quiet machine wanted: about 20 minutes on two cores, with 9 GB of generated audio in OUT/benchmarks.
 # TEACHER: a folder with a teacher network; INA: inaSpeechSegmenter's wheel, unpacked. Both may be left out.
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/main_job.py --output $(OUT)/benchmarks
 	$(BIN)/python benchmarks/serving_speed.py --output $(OUT)/benchmarks
 	$(BIN)/python benchmarks/end_to_end.py --output $(OUT)/benchmarks $(if $(TEACHER),--teacher $(TEACHER)) $(if $(INA),--ina $(INA))
 	$(BIN)/python benchmarks/scaling.py --output $(OUT)/benchmarks
+	$(BIN)/python benchmarks/incremental.py --output $(OUT)/benchmarks --rows 100000 1000000
 
 # What `make train` needs. Debian 12 only; 8.5 GB of downloads, with SMALL=1 less than half of that.
 corpus: $(VENV)/.test
