@@ -136,8 +136,8 @@ class Job:
         """Every published file by its path, checked as a careful reader would; empty when nothing is published.
 
         There is one run, each of its files has the size, the sha256 and the rows that the manifest says, and no other
-        file is in a partition. What tells of the one run alone is left out: how long it took, and when the audio was
-        written that it read.
+        file is in a partition. What tells of the one run alone is left out: how long it took, and where the audio
+        was that it read and when it was written.
         """
         if not list(self.output.glob("*/run_date=*/*.parquet")):
             assert not list(self.output.glob("runs/*/_SUCCESS"))
@@ -167,6 +167,7 @@ def _of_every_run(files: Mapping[str, bytes]) -> dict[str, bytes]:
     for path, data in sorted(files.items()):
         if path.endswith("manifest.json"):
             manifest = json.loads(data)
+            del manifest["audio_root"]
             manifest["files"] = [file for file in manifest["files"] if file["table"] != "audio_versions"]
             kept[path] = json.dumps(manifest, sort_keys=True).encode()
         elif not path.startswith("audio_versions/") and not path.endswith(("report.html", "timings.json")):
