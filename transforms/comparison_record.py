@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from models.payout_shares import SHARE_UNITS, differences, scaled
 from models.taxonomy import CATEGORIES, FUNCTIONAL, MUSIC
 from transforms.comparison_money import MovedMoney
 from transforms.gates import GateReading
-from transforms.publish_manifest import ROW_SETTINGS
+from transforms.publish_manifest import ROW_SETTINGS, changed_settings
 from transforms.published_runs import PublishedRun
 from transforms.run_changes import CAUSES, SIDES, LabelChanges, config_differs
 
@@ -70,23 +70,8 @@ def _config_changes(before: PublishedRun, after: PublishedRun) -> list[dict[str,
     """Settings of labels that differ, by their dotted key; none where a run does not say."""
     if not config_differs(before, after):
         return []
-    settings = [
-        dict(_leaves({name: run.manifest["config"].get(name) for name in ROW_SETTINGS})) for run in (before, after)
-    ]
-    keys = sorted(settings[0].keys() | settings[1].keys())
-    return [
-        {"key": key, "before": settings[0].get(key), "after": settings[1].get(key)}
-        for key in keys
-        if settings[0].get(key) != settings[1].get(key)
-    ]
-
-
-def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
+    settings = [{name: run.manifest["config"].get(name) for name in ROW_SETTINGS} for run in (before, after)]
+    return [{"key": key, "before": old, "after": new} for key, old, new in changed_settings(*settings)]
 
 
 def _tracks(connection: Any, changes: LabelChanges) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from models.errors import UserError
 from transforms.catalog_files import open_stored
-from transforms.publish_manifest import MANIFEST_VERSION, check_date
+from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
 from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
 from transforms.table_schemas import TABLES
 
@@ -228,17 +228,8 @@ def why_not_carried(previous: PreviousRun, labelling: Mapping[str, Any]) -> str 
     """
     if previous.labelling is None:
         return "an older Earmark wrote it, which did not note down what its labels depend on"
-    before, now = dict(_flat(previous.labelling)), dict(_flat(json.loads(json.dumps(labelling))))
-    changed = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    changed = changed_settings(previous.labelling, json.loads(json.dumps(labelling)))
     if not changed:
         return None
-    named = [f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in changed[:3]]
+    named = [f"{key} was {before!r} and is {now!r}" for key, before, now in changed[:3]]
     return "; ".join(named) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final
 
@@ -120,3 +120,21 @@ def check_date(run_date: str) -> None:
     """Raise ``ValueError`` unless ``run_date`` is an ISO 8601 date such as ``2026-01-31``."""
     if datetime.date.fromisoformat(run_date).isoformat() != run_date:
         raise ValueError(f"run_date {run_date!r} is not written as YYYY-MM-DD")
+
+
+def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Give what differs between two records of settings, in order: dotted key, value before, value after.
+
+    A key that one of them lacks has the value None there.
+    """
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    keys = sorted(old.keys() | new.keys())
+    return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+
+
+def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
