@@ -62,7 +62,8 @@ class CountProgress(beam.DoFn):
     def _write(self) -> None:
         # A count that cannot be written is no reason to fail a run.
         with contextlib.suppress(OSError):
-            beside = self._path.with_suffix(".new")
+            # Named after the whole file: the instances of one count share what stands before the suffix.
+            beside = self._path.with_name(f"{self._path.name}.new")
             beside.write_text(f"{self._what} {self._count}")
             beside.replace(self._path)
         self._written_at_s = time.monotonic()

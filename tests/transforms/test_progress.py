@@ -1,6 +1,7 @@
 """Progress counts from real worker threads and processes, and the line that a person reads."""
 
 import io
+import threading
 import time
 from collections import Counter
 
@@ -20,6 +21,25 @@ def test_counts_of_all_workers_add_up(tmp_path, flags):
         passed = elements | beam.ParDo(CountProgress(str(tmp_path), "rows_read"))
         _ = passed | beam.combiners.Count.Globally() | beam.Map(lambda n: _equal(n, 100))
     assert read_counts(str(tmp_path)) == Counter({"rows_read": 100})
+
+
+def test_instances_that_write_at_the_same_moment_keep_their_counts_apart(tmp_path):
+    instances = [CountProgress(str(tmp_path), "rows_read") for _ in range(8)]
+    start = threading.Barrier(len(instances))
+
+    def count(instance):
+        instance.setup()
+        start.wait()
+        for _ in range(100):
+            list(instance.process("row"))
+            instance.finish_bundle()
+
+    threads = [threading.Thread(target=count, args=[instance]) for instance in instances]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read_counts(str(tmp_path)) == Counter({"rows_read": 800})
 
 
 def _equal(a, b):
