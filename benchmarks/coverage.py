@@ -31,6 +31,7 @@ from models.taxonomy import CATEGORIES
 from pipelines.command_line import IN_PROCESS_RUNNER
 from pipelines.job_config import JobConfig, decode_plan, load_config
 from transforms.audio_sources import AudioRoot
+from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import close_shared_pools
 from transforms.hear_audio import HearAudio
 from transforms.model_inference import EarmarkModelHandler
@@ -90,7 +91,7 @@ def measure(paths: list[str], root: str, model: str, config: JobConfig) -> tuple
     before, began = _processor_s(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         with beam.Pipeline(runner=IN_PROCESS_RUNNER) as pipeline:
-            audio = pipeline | beam.Create([(str(i), path) for i, path in enumerate(paths)])
+            audio = pipeline | beam.Create([(str(i), DecodeRequest(path)) for i, path in enumerate(paths)])
             heard = audio | HearAudio(
                 AudioRoot(root, allow_outside_root=True, check_sha256=False),
                 config.decode,
