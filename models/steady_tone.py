@@ -71,8 +71,12 @@ def _tone_bin(power: npt.NDArray[np.floating[Any]], most_outside: float = _MOST_
     peak = int(power.argmax())
     if peak < _HALF_WIDTH or peak >= power.size - _HALF_WIDTH:
         return None
-    around = np.log(power[peak - 1 : peak + 2] + 1e-30)
-    place = peak + 0.5 * float(around[0] - around[2]) / float(around[0] - 2 * around[1] + around[2])
+    # A parabola through the logarithms of the peak and its neighbours. A click's spectrum is flat, and has no summit.
+    log_below, log_peak, log_above = (float(log) for log in np.log(power[peak - 1 : peak + 2] + 1e-30))
+    curvature = log_below - 2 * log_peak + log_above
+    if not curvature < 0:
+        return None
+    place = peak + 0.5 * (log_below - log_above) / curvature
     below = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
     allowed = most_outside * below[-1]
     left = below[-1] - (below[peak + _HALF_WIDTH + 1] - below[peak - _HALF_WIDTH])

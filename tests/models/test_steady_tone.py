@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import steady_tone
 from models.audio_decoding import decode_windows
@@ -98,3 +100,31 @@ def test_other_windows_cost_next_to_nothing():
         steady_tone_hz(noise, RATE)
     # 5 s each; the front end and the network are to do 2,000 audio-seconds per CPU-second.
     assert 200 / (time.process_time() - begun) > 4_000
+
+
+def click(position, level=0.004, taps=33):
+    """A click that was resampled: its spectrum is flat up to the band's edge, with neighbours equal to the last bit."""
+    samples = np.zeros(5 * RATE)
+    at = int(position) + np.arange(taps) - taps // 2
+    samples[at] = level * np.sinc(at - position) * np.hanning(taps)
+    return samples
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_lone_click_is_no_tone():
+    for position in np.arange(100, 8000, 37.3):
+        assert found(click(position)) is None
+        assert found(click(position, 1e-18)) is None
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@given(
+    st.lists(st.sampled_from([0.0, 1e-45, 1e-30, 1e-18, 1e-6, 0.5, 1.0, -1.0, 1e15, -3e38]), min_size=1, max_size=5),
+    st.integers(1, 9000),
+    st.integers(1, 20_000),
+)
+def test_no_samples_stop_a_run(values, every, length):
+    samples = np.zeros(length, np.float32)
+    samples[::every] = np.resize(np.float32(values), len(samples[::every]))
+    tone_hz = found(samples)
+    assert tone_hz is None or 0 < tone_hz < RATE / 2
