@@ -54,8 +54,9 @@ def needs_more(
 ) -> bool:
     """Tell whether a track should be heard in more windows, if it has any that were not heard.
 
-    It should while its label is not settled, and while a stretch longer than ``settings.settled_unheard_s`` was passed
-    over: three windows that agree say little of ten minutes, in which a song may lie hidden.
+    It should while its label is not settled by fewer than ``settings.doubt_windows`` windows, and while a stretch longer
+    than ``settings.settled_unheard_s`` was passed over: three windows that agree say little of ten minutes, in which a
+    song may lie hidden.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def needs_more(
         return False
     if longest_unheard_s(predictions, summary.duration_s) > settings.settled_unheard_s:
         return True
+    if len(predictions) >= settings.doubt_windows:
+        return False
     return not is_settled(decide_audio(predictions, summary, calibration, settings), predictions, settings)
 
 

@@ -130,6 +130,9 @@ class DecisionSettings(pydantic.BaseModel, frozen=True, extra="forbid", allow_in
     #: Nor is a track settled while a longer stretch of it, in seconds, was not heard. A song of up to 285 s needs three
     #: windows for that, a track of 14 minutes nine.
     settled_unheard_s: float = pydantic.Field(default=90.0, gt=0)
+    #: A label that is not settled by so many windows is left as it is: more of them hardly ever changed one. Stretches
+    #: that nobody heard are heard beyond it.
+    doubt_windows: int = pydantic.Field(default=9, ge=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

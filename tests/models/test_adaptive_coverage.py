@@ -34,11 +34,19 @@ def test_a_long_stretch_that_nobody_heard_asks_for_more() -> None:
 
 def test_one_window_that_differs_asks_for_more() -> None:
     """Also where the others outvote it: one of many is noise in a song, one of three is a third of the track."""
-    windows = [window(5 * i, MUSIC) for i in range(20)] + [window(100, (0.4, 0.5, 0.1), presence=(1, 0, 0))]
-    decision = decide_audio(windows, DecodeSummary(21, 105.0), PLAIN, DecisionSettings())
+    windows = [window(5 * i, MUSIC) for i in range(7)] + [window(35, (0.4, 0.5, 0.1), presence=(1, 0, 0))]
+    decision = decide_audio(windows, DecodeSummary(8, 40.0), PLAIN, DecisionSettings())
     assert (decision.category, decision.review) == ("music", False)
     assert more(windows)
-    assert not more(windows[:20])
+    assert not more(windows[:7])
+
+
+def test_a_doubt_alone_is_heard_in_no_more_windows_than_the_setting_says() -> None:
+    windows = [window(20 * i, NOISE if i % 2 else MUSIC) for i in range(9)]
+    assert more(windows[:8], DecodeSummary(8, 160.0))
+    assert not more(windows, DecodeSummary(9, 180.0))
+    assert more(windows, DecodeSummary(9, 180.0), doubt_windows=27)
+    assert more(windows, DecodeSummary(9, 300.0))  # two minutes at the end that nobody heard
 
 
 @pytest.mark.parametrize(
