@@ -39,6 +39,7 @@ DECODER_OUT_OF_MEMORY: Final = "decoder_out_of_memory"
 TRUNCATED: Final = "truncated"
 DECODED_BY_FALLBACK: Final = "decoded_by_fallback"
 CHANNELS_CANCEL: Final = "channels_cancel"
+ABOVE_FULL_SCALE: Final = "above_full_scale"
 NON_FINITE_SAMPLES: Final = "non_finite_samples"
 
 #: The decoders in the order in which they are asked.
@@ -146,6 +147,7 @@ class _Attempt:
 
     def _summary(self, error_type: str | None, message: str | None) -> DecodeSummary:
         flags = {
+            ABOVE_FULL_SCALE: self.repair.found_above_full_scale,
             CHANNELS_CANCEL: self.channels_cancel,
             DECODED_BY_FALLBACK: self.by_fallback,
             NON_FINITE_SAMPLES: self.repair.found_non_finite,

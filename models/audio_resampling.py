@@ -32,6 +32,8 @@ _JOINED_SAMPLES: Final = 16_384
 #: Samples of the common grid of two rates, at the first of them, that may be filled up with zeros behind a span. The
 #: grid of usual rates has at most 882.
 _LONGEST_GRID: Final = 4_096
+#: Largest sample that may be an overshoot of lossy coding: 12 dB above full scale.
+_LOUDEST: Final = 4.0
 #: Input on both sides of a span that the resampler's filter reaches over, in samples of the lower of the two rates.
 FILTER_REACH: Final = 64
 
@@ -44,17 +46,32 @@ class Block(NamedTuple):
 
 
 class SampleRepair:
-    """Sets samples that are no numbers to zero, and remembers that there were any."""
+    """Sets samples that are no numbers to zero and clips what no player could play, and remembers that there were any.
+
+    Attributes
+    ----------
+    found_non_finite
+        Whether samples were no numbers.
+    found_above_full_scale
+        Whether samples lay more than 12 dB above full scale. Lossy coding overshoots by less, and is left as it is. A
+        file of floating-point samples in the range of integers is far above: what a listener hears of it is clipped.
+    """
 
     def __init__(self) -> None:
-        self.found_non_finite = False
+        self.found_non_finite = self.found_above_full_scale = False
 
     def __call__(self, samples: Samples) -> Samples:
         """Repair the samples where needed."""
-        if np.isfinite(samples).all():
+        if not samples.size or (samples.min() >= -_LOUDEST and samples.max() <= _LOUDEST):  # false for NaN
             return samples
-        self.found_non_finite = True
-        return np.where(np.isfinite(samples), samples, np.float32(0.0))
+        finite = np.isfinite(samples)
+        if not finite.all():
+            self.found_non_finite = True
+            samples = np.where(finite, samples, np.float32(0.0))
+        if np.abs(samples).max() > _LOUDEST:
+            self.found_above_full_scale = True
+            samples = samples.clip(-1.0, 1.0)
+        return samples
 
 
 class ChannelBalance:

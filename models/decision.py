@@ -35,6 +35,7 @@ _RULE_CONFIDENCE: Final = 0.999
 
 #: Every flag that a label can carry, with what it tells a reviewer; ``docs/tables.md`` lists them.
 FLAGS: Final = {
+    "above_full_scale": "Samples lie more than 12 dB above full scale; they were clipped, as a player would.",
     "channels_cancel": "The channels cancel each other in the mix that was heard; a person listens to them one by one.",
     "decoded_by_fallback": "The first decoder could not read the file; the second one did.",
     "declared_type_contradicts_audio": "The catalog's declared_type names another category than the one heard.",
@@ -57,9 +58,9 @@ FLAGS: Final = {
 
 #: Flags that always send a track to a person.
 REVIEW_FLAGS: Final = frozenset(
-    {"channels_cancel", "declared_type_contradicts_audio", "mixed_content", "mostly_silent", "non_finite_samples",
-     "release_contradicts_audio", "shorter_than_catalog", "speech_heard", "title_contradicts_audio", "tonal",
-     "truncated", "uncertain"}
+    {"above_full_scale", "channels_cancel", "declared_type_contradicts_audio", "mixed_content", "mostly_silent",
+     "non_finite_samples", "release_contradicts_audio", "shorter_than_catalog", "speech_heard",
+     "title_contradicts_audio", "tonal", "truncated", "uncertain"}
 )  # fmt: skip
 
 

@@ -94,7 +94,8 @@ class DecodeSummary:
     flags
         ``truncated`` when the audio ends well before the container says, ``decoded_by_fallback`` when only the second
         decoder could read it, ``non_finite_samples`` when samples that are no numbers were set to zero,
-        ``channels_cancel`` when the channels cancel each other in the mix.
+        ``above_full_scale`` when samples far above it were clipped, ``channels_cancel`` when the channels cancel each
+        other in the mix.
     error_type, message
         Null when ``windows`` > 0; otherwise the typed cause (an ``ErrorType`` value) and a sentence. Both are set too
         when the decoder failed after some windows were out: the track is then labelled from those.

@@ -146,7 +146,13 @@ class _DecodeAudioFn(beam.DoFn):
         self._errors = {kind.value: Metrics.counter(name, f"files_{kind.value}") for kind in ErrorType}
         self._flags = {
             flag: Metrics.counter(name, f"files_{flag}")
-            for flag in ("truncated", "decoded_by_fallback", "non_finite_samples", "channels_cancel")
+            for flag in (
+                "truncated",
+                "decoded_by_fallback",
+                "non_finite_samples",
+                "above_full_scale",
+                "channels_cancel",
+            )
         }
 
     def setup(self) -> None:

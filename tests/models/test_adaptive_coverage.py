@@ -68,7 +68,7 @@ def test_a_flag_that_more_windows_may_clear_asks_for_them(windows: list[WindowPr
 
 def test_every_flag_is_a_doubt_or_says_nothing_of_windows() -> None:
     """A new flag has to be sorted into one or the other."""
-    of_the_file = {"channels_cancel", "decoded_by_fallback", "non_finite_samples", "truncated"}
+    of_the_file = {"above_full_scale", "channels_cancel", "decoded_by_fallback", "non_finite_samples", "truncated"}
     of_the_catalog = {flag for flag in FLAGS if flag.endswith(("_contradicts_audio", "_than_catalog"))}
     assert set(FLAGS) == DOUBTS | of_the_file | of_the_catalog
     assert not DOUBTS & (of_the_file | of_the_catalog)
@@ -80,7 +80,7 @@ def test_a_silent_window_between_does_not() -> None:
 
 def test_flags_of_the_file_do_not() -> None:
     """A person listens to those tracks whatever the next windows say."""
-    flags = ("channels_cancel", "decoded_by_fallback", "non_finite_samples", "truncated")
+    flags = ("above_full_scale", "channels_cancel", "decoded_by_fallback", "non_finite_samples", "truncated")
     assert not more([window(0, MUSIC)], DecodeSummary(1, 60.0, flags=flags))
 
 

@@ -153,10 +153,22 @@ def test_samples_that_are_no_numbers(tmp_path: Path) -> None:
     assert summary.flags == ("non_finite_samples",)
     assert not windows[0].samples[1000:2000].any()
     assert windows[0].samples[5000] == 0
-    assert windows[0].samples[7500] == 2.5  # beyond full scale is a level, and stays
+    assert windows[0].samples[7500] == 2.5  # a little beyond full scale, as lossy coding is, stays
     for stereo_rate_hz in (16_000, 44_100):
         soundfile.write(path, np.stack([tone, tone], axis=1), stereo_rate_hz, "FLOAT")
         assert all(np.isfinite(w.samples).all() for w in decode(path, SAMPLED)[0])
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+@pytest.mark.parametrize("scale", [2.0**15, 1e30])
+def test_samples_far_above_full_scale_are_clipped_as_a_player_would(tmp_path: Path, scale: float, rate_hz: int) -> None:
+    """Such as 16-bit integers that were stored as floating-point numbers."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, scale * chirp(20, rate_hz), rate_hz, "FLOAT")
+    for plan in (FULL, SAMPLED):
+        windows, summary = decode(path, plan)
+        assert summary.flags == ("above_full_scale",)
+        assert all(0.9 < np.abs(w.samples).max() < 1.5 for w in windows)
 
 
 def test_values_at_the_end_of_the_float_range(tmp_path: Path) -> None:

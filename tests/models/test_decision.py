@@ -149,7 +149,7 @@ def test_a_tone_with_silence_around_it_is_a_tone():
     assert [s.functional_type for s in decision.segments] == ["tone"]
 
 
-@pytest.mark.parametrize("flag", ["channels_cancel", "non_finite_samples"])
+@pytest.mark.parametrize("flag", ["above_full_scale", "channels_cancel", "non_finite_samples"])
 def test_silence_that_the_file_may_only_feign_goes_to_a_person(flag):
     # A song with one channel turned upside down is silent in the mix; calling it silence takes a musician's money.
     summary = DecodeSummary(1, 5.0, flags=(flag,))

@@ -9,8 +9,8 @@ from models.track_flags import flags_of_audio, track_flags
 
 #: What decide_audio can raise; a truncated file is shorter than its container says.
 OF_AUDIO = [
-    "channels_cancel", "decoded_by_fallback", "mixed_content", "mostly_silent", "music_heard", "non_finite_samples",
-    "silence_by_level", "speech_heard", "tonal", "tone_by_signal", "uncertain",
+    "above_full_scale", "channels_cancel", "decoded_by_fallback", "mixed_content", "mostly_silent", "music_heard",
+    "non_finite_samples", "silence_by_level", "speech_heard", "tonal", "tone_by_signal", "uncertain",
 ]  # fmt: skip
 ROWS = [
     {"title": title, "release_title": release, "declared_type": declared, "genres": (), "duration_ms": duration}
