@@ -54,7 +54,7 @@ def needs_more(
 ) -> bool:
     """Tell whether a track should be heard in more windows, if it has any that were not heard.
 
-    It should while its label is not settled by fewer than ``settings.doubt_windows`` windows, and while a stretch longer
+    It should while fewer than ``settings.doubt_windows`` windows leave its label unsettled, and while a stretch longer
     than ``settings.settled_unheard_s`` was passed over: three windows that agree say little of ten minutes, in which a
     song may lie hidden.
 
