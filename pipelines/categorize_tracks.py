@@ -29,6 +29,7 @@ from transforms.gates import read_gates, refusal_message, refusals, shares_unche
 from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.previous_run import noted_audio_root
+from transforms.printable import printable
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
@@ -82,7 +83,7 @@ def build(
         counted,
     )
     columns, rows_per_file = lineage.columns(), config.tables.rows_per_file
-    catalog = (options.catalog, options.catalog_states)
+    catalog = (options.catalog, options.catalog_states, config.catalog)
     label: beam.PTransform
     if options.previous is None:
         label = LabelCatalog(*catalog, label_tracks, options.policies, columns, rows_per_file, counted)
@@ -128,8 +129,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     clock = RunClock()
     options = parse(argv)
     date = options.run_date.isoformat()
-    if options.carrying:
-        print(options.carrying, file=sys.stderr)
+    for sentence in (options.unused_columns, options.carrying):
+        if sentence:
+            print(printable(sentence), file=sys.stderr)
     with (
         explained(options.catalog, options.output),
         temporary_folder() as progress_dir,
