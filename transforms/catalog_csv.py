@@ -71,13 +71,15 @@ def _delimiter_of(header: bytes) -> str:
     """What parts the first line of a header into most fields, and so all lines of the file."""
     text = header.decode("utf-8", "surrogateescape")
 
-    def fields(delimiter: str) -> int:
+    def fitness(delimiter: str) -> tuple[bool, int]:
         try:
-            return len(next(csv.reader([text], delimiter=delimiter), []))
+            fields = next(csv.reader([text], delimiter=delimiter), [])
         except csv.Error:
-            return 0
+            return False, 0
+        # A quote that is left over was one around a name, and the delimiter stood within it.
+        return not any('"' in field for field in fields), len(fields)
 
-    return max(_DELIMITERS, key=fields)
+    return max(_DELIMITERS, key=fitness)
 
 
 def read_csv_records(lines: Iterable[bytes | OversizedLine], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[CsvRecord]:
