@@ -36,6 +36,7 @@ from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files
+from transforms.run_notes import unit_note
 from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
 from transforms.run_timings import RunClock
@@ -172,11 +173,14 @@ def run(argv: Sequence[str] | None = None) -> int:
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
         papers = run_papers(_report_sources(options, staging_dir, summary, before), manifest, clock, options.local)
+        unit = unit_note(summary, manifest["config"])
         if refused := refusals(gates):
             left = publication.leave(manifest, papers)
             print(refusal_message(refused, staging_dir), file=sys.stderr)
             if changes.how_to_see:
                 print(changes.how_to_see, file=sys.stderr)
+            if unit:
+                print(f"  {unit}", file=sys.stderr)
             if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
                 print(
                     f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
@@ -187,10 +191,12 @@ def run(argv: Sequence[str] | None = None) -> int:
             return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
-        notes = [gates[0].message, shares_unchecked(gates, options.config.gates)]
+        notes = [gates[0].message, shares_unchecked(gates, options.config.gates), unit]
         print_report(options.output, date, options.run_id, [note for note in notes if note])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
+        if unit:
+            print(unit)
     return EXIT_PUBLISHED
 
 

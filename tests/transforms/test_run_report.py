@@ -212,3 +212,9 @@ def test_the_page_of_the_sample_shard(sample_output):
     assert len([tag for tag, _ in elements.tags if tag == "audio"]) == 12
     assert "No excerpt" not in elements.text
     assert "processor time per track" in elements.text
+
+
+def test_lengths_in_another_unit_are_told(tmp_path):
+    told = "4 of 4 labelled tracks last 1,000 times as long as the catalog says"
+    assert told not in page_of(tmp_path / "without")
+    assert told in page_of(tmp_path / "with", dataclasses.replace(run_summary(), flags={"duration_in_other_unit": 4}))
