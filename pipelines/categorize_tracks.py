@@ -36,9 +36,10 @@ from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files
-from transforms.run_notes import unit_note
+from transforms.run_notes import dead_letter_notes, unit_note
 from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
+from transforms.run_tables import RunTables
 from transforms.run_timings import RunClock
 from transforms.whole_run import LabelCatalog
 from transforms.worker_life import announce_main_process
@@ -172,7 +173,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             previous=_carried_from(options, summary),
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
-        papers = run_papers(_report_sources(options, staging_dir, summary, before), manifest, clock, options.local)
+        sources = _report_sources(options, staging_dir, summary, before)
+        papers = run_papers(sources, manifest, clock, options.local)
         unit = unit_note(summary, manifest["config"])
         if refused := refusals(gates):
             left = publication.leave(manifest, papers)
@@ -181,11 +183,9 @@ def run(argv: Sequence[str] | None = None) -> int:
                 print(changes.how_to_see, file=sys.stderr)
             if unit:
                 print(f"  {unit}", file=sys.stderr)
-            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
-                print(
-                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
-                    file=sys.stderr,
-                )
+            if {"min_labels", "max_dead_letter_share"} & {refusal.gate for refusal in refused}:
+                for note in dead_letter_notes(summary, RunTables(sources.files), options.audio_root):
+                    print(f"  {note}", file=sys.stderr)
             if left and REPORT in papers:
                 print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
             return EXIT_REFUSED

@@ -74,8 +74,8 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
     for file in files:
         if format_of(file.path) is None:
             raise UserError(
-                f"--catalog {catalog} holds {file.name}, whose ending is not one of {SUPPORTED_ENDINGS};"
-                " rename it, or name only the catalog's files with a glob such as 'catalog/*.jsonl'."
+                f"--catalog {catalog} holds {file.name}, whose ending is not one of {SUPPORTED_ENDINGS}; rename it, or"
+                " save a spreadsheet as CSV, or name only the catalog's files with a glob such as 'catalog/*.jsonl'."
             )
     checked = _Checks(catalog, settings)
     for file in files if is_local(catalog) else files[:_MAX_REMOTE_FILES_OPENED]:
@@ -200,7 +200,7 @@ class _Checks:
     def conclude(self) -> str:
         if problem := self._json.problem():
             raise UserError(f"--catalog {self._catalog} {problem}.")
-        return unused_columns([*self._columns, *self._json.names], self._settings)
+        return unused_columns([*self._columns, *self._json.plain_names], self._settings)
 
 
 def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:
@@ -234,7 +234,18 @@ def _json_problem(stream: IO[bytes]) -> str | None:
 def _header_problem(header: CsvRecord) -> str | None:
     if _is_utf16(header.text):
         return _UTF16
-    return f"has a header that cannot be read: {header.problem}" if header.problem else None
+    if header.problem and b"\r" in header.text:
+        return "parts its lines by single carriage returns; write line feeds, for example with: tr '\\r' '\\n'"
+    if header.problem:
+        return f"has a header that cannot be read: {header.problem}"
+    try:
+        header.text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return (
+            f"has a header that is not UTF-8 (byte {error.start + 1} is 0x{header.text[error.start]:02x}); save it as"
+            " UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8"
+        )
+    return None
 
 
 def _is_utf16(beginning: bytes) -> bool:

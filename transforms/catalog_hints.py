@@ -85,13 +85,19 @@ def wanted_columns(settings: CatalogSettings) -> list[str]:
     return [*REQUIRED_COLUMNS, *(column for column, _ in settings.renamed() if column not in REQUIRED_COLUMNS)]
 
 
-def missing_columns(names: Sequence[str], settings: CatalogSettings) -> str | None:
-    """Which wanted columns are not among ``names``, as the end of a sentence with the likeliest ones; null for none."""
+def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Collection[str] = ()) -> str | None:
+    """Which wanted columns are not among ``names``, as the end of a sentence with the likeliest ones; null for none.
+
+    Parameters
+    ----------
+    nested
+        Those of ``names`` that no column can be.
+    """
     missing = [column for column in wanted_columns(settings) if settings.named(column) not in names]
     if not missing:
         return None
     found = f"its columns are {listed(names)}"
-    free = [name for name in names if name not in {settings.named(column) for column in CONTRACT_COLUMNS}]
+    free = [name for name in _free(names, settings) if name not in nested]
     if mistaken := [column for column in missing if settings.named(column) != column]:
         column, name = mistaken[0], settings.named(mistaken[0])
         close = (*difflib.get_close_matches(name, names, n=1), likeliest(column, free))[0]
@@ -99,20 +105,34 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings) -> str | No
         return f"has no column {shown(name)}, the config's catalog.columns.{column}; {found}{hint}"
     likely = [(column, found_name) for column in missing if (found_name := likeliest(column, free)) is not None]
     called = " and ".join(f"{column} is {shown(name)}" for column, name in likely)
-    mend = as_config([*settings.renamed(), *likely])
+    taken = {name for _, name in likely}
+    optional = _likely_optional(names, settings, [name for name in free if name not in taken])
+    mend = as_config([*settings.renamed(), *likely, *optional])
     hint = f"; if {called}, put this into the --config file: {mend}" if likely else ""
     return f"has no column {' and no column '.join(missing)}; {found}{hint}"
 
 
+def _free(names: Iterable[str], settings: CatalogSettings) -> list[str]:
+    """Names that no column of the contract has."""
+    taken = {settings.named(column) for column in CONTRACT_COLUMNS}
+    return [name for name in names if name not in taken]
+
+
+def _likely_optional(names: Sequence[str], settings: CatalogSettings, free: Sequence[str]) -> list[tuple[str, str]]:
+    """Optional columns that are missing, each with the one among ``free`` that it much resembles."""
+    left, likely = list(free), []
+    for column in CONTRACT_COLUMNS:
+        if column in REQUIRED_COLUMNS or settings.named(column) in names:
+            continue
+        if (name := likeliest(column, left, _MUCH_ALIKE)) is not None:
+            likely.append((column, name))
+            left.remove(name)
+    return likely
+
+
 def unused_columns(names: Sequence[str], settings: CatalogSettings) -> str:
     """A sentence about columns that may be optional ones under another name, which are not used; empty for none."""
-    taken = {settings.named(column) for column in CONTRACT_COLUMNS}
-    free = [name for name in names if name not in taken]
-    likely: list[tuple[str, str]] = []
-    for column in CONTRACT_COLUMNS:
-        if settings.named(column) not in names and (name := likeliest(column, free, _MUCH_ALIKE)) is not None:
-            likely.append((column, name))
-            free.remove(name)
+    likely = _likely_optional(names, settings, _free(names, settings))
     if not likely:
         return ""
     is_one = len(likely) == 1

@@ -187,7 +187,8 @@ def _read_csv(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[in
         header = next(records, None)
         if header is None:
             return
-        problem = header.problem or column_problem(header_columns(header), settings)
+        problem = header.problem or ("has a header that is not UTF-8" if not _is_utf8(header) else None)
+        problem = problem or column_problem(header_columns(header), settings)
         if problem:
             raise CatalogReadError(f"catalog file {file.name} {problem}")
         columns = header_columns(header)
@@ -195,12 +196,16 @@ def _read_csv(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[in
             yield record.line_number, _csv_content(record, columns)
 
 
+def _is_utf8(record: CsvRecord) -> bool:
+    return record.text.isascii() or not any(_UNDECODABLE.search(field) for field in record.fields or ())
+
+
 def _csv_content(record: CsvRecord, columns: Sequence[str]) -> RecordContent:
     problem = record.problem
     if record.fields is not None:
         if len(record.fields) != len(columns):
             problem = f"the row has {len(record.fields)} fields, where the header has {len(columns)}"
-        elif not record.text.isascii() and any(_UNDECODABLE.search(field) for field in record.fields):
+        elif not _is_utf8(record):
             problem = "the row is not UTF-8"
         else:
             return dict(zip(columns, record.fields, strict=True))

@@ -48,12 +48,12 @@ ROW = {"ISRC": "ZZEAR2500001", "file_path": "a.ogg", "name": "Rain", "mood": "ca
             [
                 "has no column track_id and no column audio_uri; its columns are 'ISRC', 'file_path', 'name', 'mood'; "
                 "if audio_uri is 'file_path', put this into the --config file: "
-                "catalog: {columns: {audio_uri: file_path}}."
+                "catalog: {columns: {audio_uri: file_path, title: name, isrc: ISRC}}."
             ],
         ),
         (
             mapped(track_id="ISRC"),
-            ["has no column audio_uri", "catalog: {columns: {track_id: ISRC, audio_uri: file_path}}"],
+            ["has no column audio_uri", "catalog: {columns: {track_id: ISRC, audio_uri: file_path, title: name}}"],
         ),
         (
             mapped(track_id="isrc_code", audio_uri="file_path"),
