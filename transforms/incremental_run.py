@@ -100,7 +100,7 @@ class LabelIncrementally(beam.PTransform):
             | "Carry"
             >> beam.ParDo(CarryBucket(settings), beam.pvalue.AsList(catalog.paths)).with_outputs(*CarryBucket.OUTPUTS)
         )
-        fresh = self._counted("rows_valid", carried[TO_LABEL]) | "LabelTracks" >> self._label_tracks
+        fresh = self._counted("rows_to_label", carried[TO_LABEL]) | "LabelTracks" >> self._label_tracks
         keyed = fresh["track_labels"] | "Keys" >> beam.FlatMap(_keys).with_outputs(BY_AUDIO, BY_RELEASE)
         firsts = {SPILLED: carried[BY_AUDIO], ROWS: keyed[BY_AUDIO]} | "FirstTracks" >> RowsByKey(
             first_tracks, settings.staging_dir, buckets

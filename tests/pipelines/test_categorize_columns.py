@@ -1,43 +1,27 @@
-"""A catalog as a spreadsheet exports it, with names and units of its own, through the job and its daily run."""
+"""The sample's export, with names and a unit of its own, through the job and its daily run: docs/catalog.md."""
 
 import csv
 import json
+import re
 
 import pyarrow.dataset as ds
 import pytest
+import yaml
 
+from models.errors import UserError
 from pipelines.categorize_options import parse
 from pipelines.categorize_tracks import run
 from tests.sample_run import SAMPLE
 
-#: Music, noise and a copy of it, speech, and a rain of two and a half minutes; see sample/README.md.
-CHOSEN = {"trk_0003", "trk_0006", "trk_0020", "trk_0061"}
-NAMES = {"track_id": "Nr.", "audio_uri": "Datei", "title": "Titel", "licensor": "Lizenzgeber", "duration_ms": "Länge"}
+EXPORT, CONFIG = SAMPLE / "export.csv", SAMPLE.parent / "configs" / "export.yaml"
+NAMES = yaml.safe_load(CONFIG.read_text())["catalog"]["columns"]
 FIRST, SECOND = "2026-01-31", "2026-02-01"
 
 
-def rows():
-    for line in (SAMPLE / "catalog.jsonl").read_text(errors="replace").splitlines():
-        if line[14:22] in CHOSEN:
-            yield json.loads(line)
-
-
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory):
-    path = tmp_path_factory.mktemp("export") / "Katalog.csv"
-    with path.open("w", encoding="utf-8-sig", newline="") as stream:
-        writer = csv.writer(stream, delimiter=";")
-        writer.writerow([*NAMES.values(), "Länge (alt)"])
-        for row in rows():
-            writer.writerow([*(row[name] for name in list(NAMES)[:-1]), round(row["duration_ms"] / 1000), ""])
-    return path
-
-
-def arguments(catalog, output, date, *flags, unit="ms", names=NAMES):
-    config = output.parent / f"{date}-{unit}.yaml"
-    columns = json.dumps(names, ensure_ascii=False)
-    config.write_text(f"catalog: {{columns: {columns}, duration_unit: {unit}}}\nreport: {{audio: false}}\n")
-    argv = ["--catalog", catalog, "--audio_root", SAMPLE, "--output", output, "--run_date", date, "--config", config]
+def arguments(output, date, *flags, catalog=EXPORT, **settings):
+    config = output.parent / f"{date}.yaml"
+    config.write_text(json.dumps({"catalog": settings, "report": {"audio": False}}))
+    argv = ["--catalog", catalog, "--output", output, "--run_date", date, "--config", config]
     return [str(argument) for argument in (*argv, *flags)]
 
 
@@ -46,40 +30,45 @@ def labels(output, date):
     return {row["track_id"]: row for row in found}
 
 
-def test_an_export_is_labelled_its_unit_is_found_out_and_the_mend_needs_no_new_labels(catalog, tmp_path, capsys):
+def test_the_export_is_refused_with_the_columns_of_its_config(tmp_path):
+    with pytest.raises(UserError) as caught:
+        parse(arguments(tmp_path / "out", FIRST))
+    (mend,) = re.findall(r"catalog: \{.*\}\}", str(caught.value))
+    assert yaml.safe_load(mend) == {"catalog": {"columns": NAMES}}
+
+
+def test_the_export_is_labelled_its_unit_is_found_out_and_the_mend_needs_no_new_labels(tmp_path, capsys):
     output = tmp_path / "out"
-    assert run(arguments(catalog, output, FIRST)) == 0
-    told = "duration_ms seems to be in another unit: 4 of 4 labelled tracks last 1,000 times as long"
+    assert run(arguments(output, FIRST, columns=NAMES)) == 0
+    told = "duration_ms seems to be in another unit: 4 of 5 labelled tracks last 1,000 times as long"
     assert told in capsys.readouterr().out
     (page,) = output.glob("runs/*/report.html")
     assert told in page.read_text()
     first = labels(output, FIRST)
-    assert {row["track_id"]: (row["title"], row["licensor"]) for row in rows()} == {
-        track_id: (row["title"], row["licensor"]) for track_id, row in first.items()
-    }
-    assert all("duration_in_other_unit" in row["flags"] for row in first.values())
+    with EXPORT.open(encoding="utf-8-sig", newline="") as stream:
+        export = {row["Asset ID"]: row for row in csv.DictReader(stream, delimiter=";")}
+    for theirs, ours in (("Track title", "title"), ("Distributor", "licensor")):
+        assert {key: row[theirs] for key, row in export.items()} == {key: row[ours] for key, row in first.items()}
 
-    assert run(arguments(catalog, output, SECOND, "--previous", output, unit="s")) == 0
+    assert run(arguments(output, SECOND, "--previous", output, columns=NAMES, duration_unit="s")) == 0
     assert "another unit" not in capsys.readouterr().out
     second = labels(output, SECOND)
     assert {row["label_source"] for row in second.values()} == {"carried"}
     assert not any({"duration_in_other_unit", "longer_than_catalog"} & set(row["flags"]) for row in second.values())
-    assert {track_id: row["licensor"] for track_id, row in second.items()} == {
-        track_id: row["licensor"] for track_id, row in first.items()
-    }
+    assert [row["licensor"] for row in second.values()] == [row["licensor"] for row in first.values()]
 
 
-def test_what_columns_are_called_is_part_of_the_run(catalog, tmp_path):
-    def run_id(catalog, **changed):
-        return parse(arguments(catalog, tmp_path / "out", FIRST, **changed)).run_id
+def test_what_columns_are_called_is_part_of_the_run(tmp_path):
+    def run_id(**settings):
+        return parse(arguments(tmp_path / "out", FIRST, **settings)).run_id
 
     apart = [
-        run_id(catalog),
-        run_id(catalog, unit="s"),
-        run_id(catalog, names=NAMES | {"title": "Lizenzgeber"}),
-        run_id(catalog, names={name: theirs for name, theirs in NAMES.items() if name != "title"}),
+        run_id(columns=NAMES),
+        run_id(columns=NAMES, duration_unit="s"),
+        run_id(columns=NAMES | {"title": "Distributor"}),
+        run_id(columns={name: theirs for name, theirs in NAMES.items() if name != "title"}),
     ]
     assert len(set(apart)) == len(apart)
     # A column mapped to its own name is not mapped.
     sample = SAMPLE / "catalog.jsonl"
-    assert run_id(sample, names={}) == run_id(sample, names={"title": "title", "isrc": "isrc"})
+    assert run_id(catalog=sample) == run_id(catalog=sample, columns={"title": "title", "isrc": None})
