@@ -49,6 +49,8 @@ BAD_FLAGS = [
     (["--catalog", "{c}", "--output", "{o}", "--coverage", "half"], ["--coverage", "half", "sampled", "full"]),
     (["--catalog", "{c}", "--output", "{o}", "--config", "{t}/none.yaml"], ["--config", "none.yaml"]),
     (["--catalog", "{c}", "--output", "{o}", "--config", "{t}"], ["--config", "cannot be read"]),
+    (["--catalogue", "{c}", "--output", "{o}"], ["--catalogue: there is no such flag; did you mean --catalog?"]),
+    (["--catalog={c}", "--outptu={o}"], ["--outptu: there is no such flag; did you mean --output?"]),
     (["--catalog", "{c}", "--output", "{o}", "--policy", "spotfy"], ["--policy", "did you mean spotify?"]),
     (["--catalog", "{c}", "--output", "{o}", "--policy", "{t}/none.yaml"], ["--policy", "none.yaml", "cannot be read"]),
     (
