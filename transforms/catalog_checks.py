@@ -12,6 +12,7 @@ from typing import IO, Final
 
 from models.errors import UserError
 from transforms.catalog_bigquery import parse_bigquery, require_google_credentials, require_google_extra
+from transforms.catalog_bigquery_columns import source_columns
 from transforms.catalog_csv import CsvRecord, read_csv_header, read_csv_texts
 from transforms.catalog_files import (
     SUPPORTED_ENDINGS,
@@ -25,7 +26,7 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_hints import column_problem, unused_columns
+from transforms.catalog_hints import column_problem, missing_columns, unused_columns
 from transforms.catalog_json_columns import JsonColumns
 from transforms.catalog_records import header_columns, open_parquet
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
@@ -54,8 +55,8 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
     Returns
     -------
     str
-        A sentence about columns that are not used and may be meant; empty when there is nothing to say. Of BigQuery
-        nothing is known before it is read.
+        A sentence about columns that are not used and may be meant; empty when there is nothing to say. BigQuery is
+        asked only where ``settings`` name columns, and not waited for.
 
     Raises
     ------
@@ -66,9 +67,13 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
     """
     if not catalog.strip():
         raise UserError("--catalog is empty; give the path of a catalog file.")
-    if parse_bigquery(catalog) is not None:
+    source = parse_bigquery(catalog)
+    if source is not None:
         require_google_extra(catalog)
         require_google_credentials(catalog)
+        names = source_columns(source) if any(settings.renamed()) else None
+        if names is not None and (problem := missing_columns(names, settings)):
+            raise UserError(f"--catalog {catalog[:80]} {problem}.")
         return ""
     files = _matched(catalog)
     for file in files:
