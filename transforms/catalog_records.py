@@ -34,6 +34,8 @@ from transforms.catalog_validation import CONTRACT_COLUMNS, shown
 #: Arrays and objects within one another; deeper is refused, at the same depth on every machine.
 MAX_JSON_DEPTH: Final = 64
 
+#: What databases write for null in a text file.
+_NULL: Final = r"\N"
 _PARQUET_BATCH_ROWS: Final = 1024
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
@@ -207,6 +209,8 @@ def _csv_content(record: CsvRecord, columns: Sequence[str]) -> RecordContent:
             problem = f"the row has {len(record.fields)} fields, where the header has {len(columns)}"
         elif not _is_utf8(record):
             problem = "the row is not UTF-8"
+        elif _NULL.encode() in record.text:
+            return {n: None if f == _NULL else f for n, f in zip(columns, record.fields, strict=True)}
         else:
             return dict(zip(columns, record.fields, strict=True))
     return UnreadableRecord(problem or "", _raw(record.text))

@@ -156,3 +156,11 @@ def test_lengths_in_seconds(value: Any, expected: int | None) -> None:
         {"track_id": "T", "audio_uri": "a", "duration_ms": value}, "p", CatalogSettings(duration_unit="s")
     )
     assert without_tally(row).duration_ms == expected
+
+
+def test_what_databases_write_for_null(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text("track_id\taudio_uri\ttitle\tduration_ms\nT\ta\\Nb\t\\N\t\\N\n")
+    (file,) = name_files([str(path)])
+    ((_, fields),) = read_records(file)
+    assert fields == {"track_id": "T", "audio_uri": "a\\Nb", "title": None, "duration_ms": None}
