@@ -185,10 +185,10 @@ def count_cells(table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> C
     kinds = rows.select(columns).take(pa.array(firsts)).to_pylist()
     if table == "track_labels":
         kinds = [kind | {"flags": ()} for kind in kinds]
-        flags = whole(rows["flags"])
-        names, of_rows = pc.list_flatten(flags).to_numpy(zero_copy_only=False), pc.list_parent_indices(flags).to_numpy()
-        for name in np.unique(names).tolist():
-            of_flag = hashes[of_rows[names == name]]
+        lists = whole(rows["flags"])
+        flags, of_rows = pc.list_flatten(lists).dictionary_encode(), pc.list_parent_indices(lists).to_numpy()
+        for code, name in enumerate(flags.dictionary.to_pylist()):
+            of_flag = hashes[of_rows[flags.indices.to_numpy() == code]]
             add_to_cell(cells, ("flag", name), RowTally(len(of_flag), int(of_flag.sum(dtype=np.uint64))))
     for kind, number, digest in zip(kinds, numbers.tolist(), digests.tolist(), strict=True):
         for cell in cells_of(table, kind):
