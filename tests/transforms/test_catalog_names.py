@@ -79,8 +79,9 @@ def test_a_mapped_bigquery_row() -> None:
     assert without_tally(*JudgeRecord(SETTINGS).process(record)) == EXPECTED[1]
 
 
-def test_a_mapped_catalog_in_buckets(tmp_path: pathlib.Path) -> None:
-    path = write(tmp_path, ".tsv")
+@pytest.mark.parametrize("ending", [".tsv", ".parquet"])
+def test_a_mapped_catalog_in_buckets(tmp_path: pathlib.Path, ending: str) -> None:
+    path = write(tmp_path, ending)
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         _ = pipeline | ReadCatalogBuckets(str(path), None, SETTINGS, str(tmp_path / "staging"), 2)
     paths = [str(found) for found in (tmp_path / "staging").rglob("*.arrow")]
