@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -32,6 +33,9 @@ _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
 _ALIKE: Final = 0.75
 _MUCH_ALIKE: Final = 0.85
 _LISTED: Final = 20
+#: A header may hold a hundred thousand names, or one of a megabyte.
+_MOST_COMPARED: Final = 500
+_CHARACTERS_COMPARED: Final = 100
 #: A word that YAML takes for text without quotes, whatever its rules for numbers, dates and truth are.
 _PLAIN: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][A-Za-z_]*[0-9]*", re.IGNORECASE)
 
@@ -40,8 +44,8 @@ def likeliest(column: str, found: Iterable[str], least: float = _ALIKE) -> str |
     """The column among ``found`` that a column of the contract most likely is; null when none resembles it."""
     words = [_plain(name) for name in (column, *_OTHER_NAMES.get(column, ()))]
     best: tuple[float, str] | None = None
-    for name in found:
-        score = max(_likeness(_plain(name), word) for word in words)
+    for name in itertools.islice(found, _MOST_COMPARED):
+        score = max(_likeness(_plain(name[:_CHARACTERS_COMPARED]), word) for word in words)
         if score >= least and (best is None or score > best[0]):
             best = score, name
     return None if best is None else best[1]
@@ -100,13 +104,13 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
     free = [name for name in _free(names, settings) if name not in nested]
     if mistaken := [column for column in missing if settings.named(column) != column]:
         column, name = mistaken[0], settings.named(mistaken[0])
-        close = (*difflib.get_close_matches(name, names, n=1), likeliest(column, free))[0]
+        close = (*difflib.get_close_matches(name, names[:_MOST_COMPARED], n=1), likeliest(column, free))[0]
         hint = "" if close is None else f"; did you mean {shown(close)}?"
         return f"has no column {shown(name)}, the config's catalog.columns.{column}; {found}{hint}"
-    likely = [(column, found_name) for column in missing if (found_name := likeliest(column, free)) is not None]
+    likely = _likely(missing, free, _ALIKE)
     called = " and ".join(f"{column} is {shown(name)}" for column, name in likely)
     taken = {name for _, name in likely}
-    optional = _likely_optional(names, settings, [name for name in free if name not in taken])
+    optional = _likely(_optional_missing(names, settings), [name for name in free if name not in taken], _MUCH_ALIKE)
     mend = as_config([*settings.renamed(), *likely, *optional])
     hint = f"; if {called}, put this into the --config file: {mend}" if likely else ""
     return f"has no column {' and no column '.join(missing)}; {found}{hint}"
@@ -118,13 +122,16 @@ def _free(names: Iterable[str], settings: CatalogSettings) -> list[str]:
     return [name for name in names if name not in taken]
 
 
-def _likely_optional(names: Sequence[str], settings: CatalogSettings, free: Sequence[str]) -> list[tuple[str, str]]:
-    """Optional columns that are missing, each with the one among ``free`` that it much resembles."""
+def _optional_missing(names: Sequence[str], settings: CatalogSettings) -> list[str]:
+    """Optional columns of the contract that are not among ``names``."""
+    return [c for c in CONTRACT_COLUMNS if c not in REQUIRED_COLUMNS and settings.named(c) not in names]
+
+
+def _likely(columns: Iterable[str], free: Sequence[str], least: float) -> list[tuple[str, str]]:
+    """Columns of the contract, each with the one among ``free`` that it likely is; no name twice."""
     left, likely = list(free), []
-    for column in CONTRACT_COLUMNS:
-        if column in REQUIRED_COLUMNS or settings.named(column) in names:
-            continue
-        if (name := likeliest(column, left, _MUCH_ALIKE)) is not None:
+    for column in columns:
+        if (name := likeliest(column, left, least)) is not None:
             likely.append((column, name))
             left.remove(name)
     return likely
@@ -132,7 +139,7 @@ def _likely_optional(names: Sequence[str], settings: CatalogSettings, free: Sequ
 
 def unused_columns(names: Sequence[str], settings: CatalogSettings) -> str:
     """A sentence about columns that may be optional ones under another name, which are not used; empty for none."""
-    likely = _likely_optional(names, settings, _free(names, settings))
+    likely = _likely(_optional_missing(names, settings), _free(names, settings), _MUCH_ALIKE)
     if not likely:
         return ""
     is_one = len(likely) == 1
