@@ -20,6 +20,7 @@ from transforms.catalog_buckets import ReadCatalogBuckets, to_rows
 from transforms.catalog_checks import check_catalog
 from transforms.catalog_files import name_files
 from transforms.catalog_hints import as_config, likeliest
+from transforms.catalog_json_columns import JsonColumns
 from transforms.catalog_reading import JudgeRecord, NameBigQueryRow
 from transforms.catalog_records import read_records
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, ColumnNames
@@ -165,3 +166,18 @@ def test_what_databases_write_for_null(tmp_path: pathlib.Path) -> None:
     (file,) = name_files([str(path)])
     ((_, fields),) = read_records(file)
     assert fields == {"track_id": "T", "audio_uri": "a\\Nb", "title": None, "duration_ms": None}
+
+
+def test_of_a_file_that_is_looked_at_in_part_optional_columns_may_be_behind() -> None:
+    settings = CatalogSettings.model_validate({"columns": {"genres": "genre"}})
+    whole, part = JsonColumns(settings), JsonColumns(settings)
+    whole.look(iter([b'{"track_id": "T", "audio_uri": "a"}'] * 150), most=200)
+    part.look(iter([b'{"track_id": "T", "audio_uri": "a"}'] * 400), most=200)
+    assert "has no column 'genre', the config's catalog.columns.genres" in str(whole.problem())
+    assert part.problem() is None
+
+
+def test_of_a_file_that_is_looked_at_in_part_required_columns_are_there() -> None:
+    columns = JsonColumns(AS_IN_CONTRACT)
+    columns.look(iter([b'{"audio_uri": "a", "id": 1}'] * 400), most=200)
+    assert "has no column track_id; its columns are 'audio_uri', 'id'; if track_id is 'id'" in str(columns.problem())
