@@ -64,6 +64,7 @@ def labels(numbers: np.ndarray, category: np.ndarray, rng: np.random.Generator) 
             "duplicate_of": pa.nulls(rows, pa.string()),
             "flags": flags,
             "label_source": pa.array(["audio"] * rows),
+            "licensor": pa.nulls(rows, pa.string()),
         }
     )
 

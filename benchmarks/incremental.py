@@ -88,7 +88,7 @@ def partition_tables(made: dict, lineage: dict, stored: tuple[int, str | None]) 
         **made, **same,
         "isrc": [None] * count, "artist": ["Somebody"] * count, "decision": ["auto"] * count,
         "confidence": np.full(count, 0.98), "duplicate_of": [None] * count, "flags": [[]] * count,
-        "label_source": ["audio"] * count,
+        "label_source": ["audio"] * count, "licensor": [None] * count,
         **{f"p_{name}": p[:, index] for index, name in enumerate(CATEGORIES)},
         **{f"{name}_fraction": p[:, index] for index, name in enumerate(CATEGORIES)},
     }  # fmt: skip

@@ -44,7 +44,7 @@ def labels(tracks: int, rng: np.random.Generator) -> pa.Table:
     }
     columns |= {f"p_{name}": confidence / 3 for name in CATEGORIES}
     columns |= {f"{name}_fraction": confidence / 3 for name in CATEGORIES}
-    for name in ("isrc", "release_id", "title", "artist", "duplicate_of"):
+    for name in ("isrc", "release_id", "title", "artist", "duplicate_of", "licensor"):
         columns[name] = pa.nulls(tracks, pa.string())
     return pa.table(columns)
 

@@ -30,6 +30,11 @@ _TONE_INDEX: Final = FUNCTIONAL_TYPES.index("tone")
 _MOST_DETUNED: Final = 0.005
 _MOST_LEVEL_CHANGE_DB: Final = 1.0
 
+#: A length in another unit: of shorter audio nothing is said, for a few milliseconds are a slip of any kind.
+_LEAST_FOR_UNIT_S: Final = 10.0
+_UNIT_TOLERANCE_S: Final = 1.0
+_UNIT_TOLERANCE_RATIO: Final = 0.01
+
 #: Confidence of a label that the signal alone decides: certain, short of claiming that no rule is ever wrong.
 _RULE_CONFIDENCE: Final = 0.999
 
@@ -39,6 +44,8 @@ FLAGS: Final = {
     "channels_cancel": "The channels cancel each other in the mix that was heard; a person listens to them one by one.",
     "decoded_by_fallback": "The first decoder could not read the file; the second one did.",
     "declared_type_contradicts_audio": "The catalog's declared_type names another category than the one heard.",
+    "duration_in_other_unit": "The audio lasts 1,000 times as long as the catalog says, or a thousandth: seconds stand "
+    "where it is read in milliseconds, or the other way round.",
     "longer_than_catalog": "The audio is longer than the catalog says, beyond the tolerance.",
     "mixed_content": "Windows of different categories, none of them dominant.",
     "mostly_silent": "More than half of the heard time is below the silence level.",
@@ -177,14 +184,23 @@ class AudioDecision:
 
 
 def duration_flags(duration_s: float, catalog_duration_ms: int | None, settings: DecisionSettings) -> list[str]:
-    """Flags for a measured length, in seconds, that is not what the catalog says, in milliseconds."""
+    """Flags for a measured length, in seconds, that is not what the catalog says, in milliseconds; sorted."""
     if not catalog_duration_ms:
         return []
     catalog_s = catalog_duration_ms / 1000
     tolerance_s = max(settings.duration_tolerance_s, settings.duration_tolerance_ratio * catalog_s)
-    if duration_s < catalog_s - tolerance_s:
-        return ["shorter_than_catalog"]
-    return ["longer_than_catalog"] if duration_s > catalog_s + tolerance_s else []
+    if abs(duration_s - catalog_s) <= tolerance_s:
+        return []
+    unit = ["duration_in_other_unit"] if _is_other_unit(duration_s, catalog_s) else []
+    return [*unit, "shorter_than_catalog" if duration_s < catalog_s else "longer_than_catalog"]
+
+
+def _is_other_unit(duration_s: float, catalog_s: float) -> bool:
+    """Whether a length that is wrong would be right, as far as a number without decimals is, in another unit."""
+    tolerance_s = max(_UNIT_TOLERANCE_S, _UNIT_TOLERANCE_RATIO * duration_s)
+    return duration_s >= _LEAST_FOR_UNIT_S and any(
+        abs(duration_s - catalog_s * factor) <= tolerance_s for factor in (1000, 0.001)
+    )
 
 
 def needs_review(flags: Sequence[str]) -> bool:

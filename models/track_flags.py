@@ -10,8 +10,9 @@ from models.metadata_rules import contradiction_flags
 
 #: Raised by the catalog row alone.
 _OF_ROW: Final = frozenset(
-    {"declared_type_contradicts_audio", "longer_than_catalog", "release_contradicts_audio", "title_contradicts_audio"}
-)
+    {"declared_type_contradicts_audio", "duration_in_other_unit", "longer_than_catalog", "release_contradicts_audio",
+     "title_contradicts_audio"}
+)  # fmt: skip
 
 
 def track_flags(

@@ -61,6 +61,8 @@ class CategorizeOptions:
         is that form's.
     labelling
         What a label depends on beside audio and catalog; a later run carries labels forward while it is the same.
+    unused_columns
+        A sentence about columns of the catalog that are not used and may be meant; empty when there is nothing to say.
     previous, carrying
         The run to carry labels from; null when every row is labelled. And, with ``--previous``, a sentence that says
         what is carried, or why nothing is.
@@ -90,6 +92,7 @@ class CategorizeOptions:
     catalog_states: dict[str, str] | None
     catalog_digest: str
     labelling: dict[str, Any]
+    unused_columns: str
     previous: PreviousRun | None
     carrying: str
     run_id: str
@@ -115,7 +118,7 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser("python -m pipelines.categorize_tracks", _DESCRIPTION)
     parser.add_argument(
         "--catalog", required=True, metavar="PATH",
-        help="JSONL, CSV or Parquet file or glob, bigquery://project.dataset.table, or 'bigquery:SELECT ...'",
+        help="JSONL, CSV, TSV or Parquet file or glob, bigquery://project.dataset.table, or 'bigquery:SELECT ...'",
     )  # fmt: skip
     parser.add_argument(
         "--audio_root", metavar="DIR", help="what audio_uri is relative to (default: the catalog's folder)"
@@ -191,7 +194,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         refuse_flags_of_dataflow(beam_flags)
     target = labels_target(arguments.bigquery_labels, beam_flags)
     check_scheme("--catalog", arguments.catalog)
-    check_catalog(arguments.catalog)
+    unused_columns = check_catalog(arguments.catalog, config.catalog)
     audio_root = _audio_root(arguments.catalog, arguments.audio_root)
     _check_output(arguments.output)
     if arguments.staged == "":
@@ -226,6 +229,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         catalog_states=catalog_states,
         catalog_digest=catalog_digest,
         labelling=labelling,
+        unused_columns=unused_columns,
         previous=previous,
         carrying=carrying,
         run_id=_run_id(date, catalog_digest, model, config, policies, previous),
@@ -258,6 +262,8 @@ def _run_id(
         "settings": config.row_settings(),
         "policies": [policy.model_dump(mode="json") for policy in policies],
     }
+    if catalog := config.catalog.of_run():
+        inputs["catalog_settings"] = catalog
     if previous is not None:
         inputs["previous"] = [previous.run_id, previous.manifest_sha256, config.incremental.model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

@@ -29,14 +29,17 @@ from transforms.gates import read_gates, refusal_message, refusals, shares_unche
 from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.previous_run import noted_audio_root
+from transforms.printable import printable
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
 from transforms.publishing import Publication, published_summary
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files
+from transforms.run_notes import dead_letter_notes, unit_note
 from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
+from transforms.run_tables import RunTables
 from transforms.run_timings import RunClock
 from transforms.whole_run import LabelCatalog
 from transforms.worker_life import announce_main_process
@@ -82,7 +85,7 @@ def build(
         counted,
     )
     columns, rows_per_file = lineage.columns(), config.tables.rows_per_file
-    catalog = (options.catalog, options.catalog_states)
+    catalog = (options.catalog, options.catalog_states, config.catalog)
     label: beam.PTransform
     if options.previous is None:
         label = LabelCatalog(*catalog, label_tracks, options.policies, columns, rows_per_file, counted)
@@ -128,8 +131,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     clock = RunClock()
     options = parse(argv)
     date = options.run_date.isoformat()
-    if options.carrying:
-        print(options.carrying, file=sys.stderr)
+    for sentence in (options.unused_columns, options.carrying):
+        if sentence:
+            print(printable(sentence), file=sys.stderr)
     with (
         explained(options.catalog, options.output),
         temporary_folder() as progress_dir,
@@ -169,26 +173,30 @@ def run(argv: Sequence[str] | None = None) -> int:
             previous=_carried_from(options, summary),
             policies=[policy.model_dump(mode="json") for policy in options.policies],
         )
-        papers = run_papers(_report_sources(options, staging_dir, summary, before), manifest, clock, options.local)
+        sources = _report_sources(options, staging_dir, summary, before)
+        papers = run_papers(sources, manifest, clock, options.local)
+        unit = unit_note(summary, manifest["config"])
         if refused := refusals(gates):
             left = publication.leave(manifest, papers)
             print(refusal_message(refused, staging_dir), file=sys.stderr)
             if changes.how_to_see:
                 print(changes.how_to_see, file=sys.stderr)
-            if summary.error_types.get("missing_audio", 0) > summary.dead_rows / 2:
-                print(
-                    f"  An audio_uri is looked up under {options.audio_root} (--audio_root): is that right?",
-                    file=sys.stderr,
-                )
+            if unit:
+                print(f"  {unit}", file=sys.stderr)
+            if {"min_labels", "max_dead_letter_share"} & {refusal.gate for refusal in refused}:
+                for note in dead_letter_notes(summary, RunTables(sources.files), options.audio_root):
+                    print(f"  {note}", file=sys.stderr)
             if left and REPORT in papers:
                 print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
             return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
-        notes = [gates[0].message, shares_unchecked(gates, options.config.gates)]
+        notes = [gates[0].message, shares_unchecked(gates, options.config.gates), unit]
         print_report(options.output, date, options.run_id, [note for note in notes if note])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
+        if unit:
+            print(unit)
     return EXIT_PUBLISHED
 
 

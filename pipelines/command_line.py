@@ -27,6 +27,9 @@ EXIT_INTERRUPTED = 130
 #: The in-process runner by its full name: the short name ``DirectRunner`` first tries to download another runner.
 IN_PROCESS_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
+#: How alike a flag is to one that there is, to be taken for it.
+_ALIKE: Final = 0.75
+
 #: The flags that say where jobs write.
 _PLACES: Final = ("--output", "--database", "--search_output", "--ann_index")
 
@@ -42,8 +45,18 @@ class ArgumentParser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, and keep what was given for its complaints."""
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        """Raise argparse's message as a :class:`UserError`."""
+        """Raise argparse's message as a :class:`UserError`, with the flag that was likely meant."""
+        known = flags_of(self)
+        unknown = [flag for flag, _ in _given(self._given) if flag not in known] if "arguments" in message else []
+        for flag in unknown:
+            if close := difflib.get_close_matches(flag, known, n=1, cutoff=_ALIKE):
+                raise UserError(f"{flag}: there is no such flag; did you mean {close[0]}?")
         raise UserError(f"{message}; see --help")
 
 
@@ -91,7 +104,7 @@ def check_beam_flags(flags: Sequence[str], known_to_job: Sequence[str]) -> None:
         if not flag.startswith("-"):
             raise UserError(f"{unknown[0]!r}: belongs to no flag; every argument is given as --name VALUE, see --help")
         every_flag = [*known_to_job, *(text for action in parser._actions for text in action.option_strings)]
-        close = difflib.get_close_matches(flag, every_flag, n=1, cutoff=0.75)
+        close = difflib.get_close_matches(flag, every_flag, n=1, cutoff=_ALIKE)
         raise UserError(
             f"{flag}: neither this job nor Beam has such a flag"
             + (f"; did you mean {close[0]}?" if close else "; see --help")

@@ -17,6 +17,7 @@ from models.saved_model import ModelMetadata
 from models.strict_yaml import load_strictly
 from models.window_records import DecodePlan
 from transforms.audio_comparison import UnchangedBy
+from transforms.catalog_settings import CatalogSettings
 from transforms.decoder_pool import DecodeSettings
 from transforms.gates import GateSettings
 from transforms.publish_manifest import ROW_SETTINGS
@@ -109,6 +110,7 @@ class JobConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=F
     """The whole config file; every key may be left out."""
 
     coverage: Literal["sampled", "full"] = "sampled"
+    catalog: CatalogSettings = CatalogSettings()
     audio: AudioConfig = AudioConfig()
     decode: DecodeSettings = DecodeSettings()
     model: ModelConfig = ModelConfig()

@@ -1,5 +1,6 @@
 -- coverage_by_licensor: per licensor and month, how much of what was streamed has a label, by tracks and by streams.
--- The licensor comes from the table streams, since a label has none: without streams the view is empty.
+-- The licensor is who is paid for the streams, from the table streams: without streams the view is empty.
+-- labels_by_licensor counts by the catalog's licensor, and needs no streams.
 CREATE OR REPLACE VIEW coverage_by_licensor AS
 WITH streamed AS (
     SELECT licensor, month, track_id, CAST(SUM(streams) AS INT64) AS streams

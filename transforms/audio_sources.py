@@ -22,7 +22,9 @@ from typing import Any, BinaryIO, Final, TypeVar
 from models.errors import NO_ROOM
 from transforms.records import ErrorType
 
+_WEB: Final = re.compile("https?://", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
+_PERCENT: Final = re.compile("%[0-9A-Fa-f]{2}")
 _CHUNK_BYTES: Final = 1 << 20
 #: Waits before the second and third attempt at a remote file, in seconds.
 _RETRY_WAITS_S: Final = (0.5, 2.0)
@@ -75,6 +77,8 @@ class AudioRoot:
         """
         if not audio_uri or "\0" in audio_uri:
             raise _not_allowed(audio_uri, "it is no path")
+        if _WEB.match(audio_uri):
+            raise _not_allowed(audio_uri, "it is a web address; fetch the audio into the audio root")
         root_scheme, scheme = _SCHEME.match(self.root), _SCHEME.match(audio_uri)
         if not self.allow_outside_root:
             self._check_words(audio_uri, bool(root_scheme), bool(scheme))
@@ -265,7 +269,10 @@ def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[tuple[BinaryI
         from apache_beam.io.filesystem import CompressionTypes
         from apache_beam.io.filesystems import FileSystems
 
-        file_system = FileSystems.get_filesystem(place)
+        try:
+            file_system = FileSystems.get_filesystem(place)
+        except ValueError:
+            raise _not_allowed(audio_uri, "no installed file system reads its scheme") from None
         stored = _stored_remotely(file_system.metadata(place))
         _check_size(stored.size_bytes, audio_uri, root)
         with file_system.open(place, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
@@ -319,7 +326,7 @@ def _retried(attempt: Callable[[], _T], place: str, audio_uri: str) -> _T:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise  # for the copy: no fault of the audio, and the run must not go on without it
             if _is_remote(place) and _is_missing(place):
-                raise AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.") from None
+                raise _missing(audio_uri) from None
             if wait_s is None or time.monotonic() - began > _LONG_ATTEMPT_S:
                 raise _from_os_error(error, audio_uri) from error
             time.sleep(wait_s)
@@ -340,7 +347,7 @@ def _from_os_error(error: Exception, audio_uri: str) -> AudioSourceError:
     if isinstance(error, ValueError):  # characters that no file name can have
         return _not_allowed(audio_uri, "it is no path")
     if isinstance(error, OSError) and error.errno in _NOT_THERE:
-        return AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {shown}.")
+        return _missing(audio_uri)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return AudioSourceError(ErrorType.STORAGE_ERROR, f"The file {shown} cannot be read: {reason}.")
 
@@ -352,6 +359,15 @@ def _check_links(folder: str, path: str, audio_uri: str) -> None:
         raise _not_allowed(audio_uri, "it is no path") from None
     if os.path.commonpath([real_root, real_path]) != real_root:
         raise _not_allowed(audio_uri, "a symbolic link leads out of the audio root")
+
+
+def _missing(audio_uri: str) -> AudioSourceError:
+    hint = ""
+    if "\\" in audio_uri:
+        hint = " A backslash parts no folders here: write them with /, below the audio root."
+    elif _PERCENT.search(audio_uri):
+        hint = " A percent sign is a character like any other here: write names as they are on the disk."
+    return AudioSourceError(ErrorType.MISSING_AUDIO, f"There is no file {_shown(audio_uri)}.{hint}")
 
 
 def _not_allowed(audio_uri: str, reason: str) -> AudioSourceError:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
@@ -141,6 +142,8 @@ def cells_of(table: str, row: Mapping[str, Any]) -> Iterator[tuple[str | None, .
     yield ("lineage", *(str(row[column]) for column in LINEAGE_COLUMNS))
     if table == "track_labels":
         yield ("label", *(row[column] for column in _LABEL_COLUMNS))
+        for flag in row["flags"]:
+            yield "flag", flag
     elif table == "dead_letters":
         yield "error_type", str(row["error_type"])
     elif table == "royalty_treatments":
@@ -180,6 +183,13 @@ def count_cells(table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> C
     np.add.at(digests, groups, hashes)  # modulo 2**64, as a tally is
     numbers = np.bincount(groups, minlength=len(firsts))
     kinds = rows.select(columns).take(pa.array(firsts)).to_pylist()
+    if table == "track_labels":
+        kinds = [kind | {"flags": ()} for kind in kinds]
+        lists = whole(rows["flags"])
+        flags, of_rows = pc.list_flatten(lists).dictionary_encode(), pc.list_parent_indices(lists).to_numpy()
+        for code, name in enumerate(flags.dictionary.to_pylist()):
+            of_flag = hashes[of_rows[flags.indices.to_numpy() == code]]
+            add_to_cell(cells, ("flag", name), RowTally(len(of_flag), int(of_flag.sum(dtype=np.uint64))))
     for kind, number, digest in zip(kinds, numbers.tolist(), digests.tolist(), strict=True):
         for cell in cells_of(table, kind):
             add_to_cell(cells, cell, RowTally(number, digest))

@@ -49,7 +49,7 @@ _AUDIO_COLUMNS: Final = (
     "audio_sha256", "duration_s", "category", "functional_type", "confidence", "p_music", "p_functional", "p_speech",
     "music_fraction", "functional_fraction", "speech_fraction",
 )  # fmt: skip
-_ROW_COLUMNS: Final = ("track_id", "isrc", "release_id", "title", "artist", "audio_uri")
+_ROW_COLUMNS: Final = ("track_id", "isrc", "release_id", "title", "artist", "audio_uri", "licensor")
 _FLAG_COLUMNS: Final = ("title", "release_title", "declared_type", "genres", "duration_ms")
 
 

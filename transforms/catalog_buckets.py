@@ -16,6 +16,7 @@ from transforms.carried_rows import spill
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_files import CatalogFile
 from transforms.catalog_reading import JudgeRecord, ListFiles, NameBigQueryRow, ReadFile, read_from_bigquery
+from transforms.catalog_settings import CatalogSettings
 from transforms.catalog_validation import CONTRACT_COLUMNS
 from transforms.records import NO_ROWS, CatalogRow, DeadLetter, RowTally, key_hash
 
@@ -64,7 +65,7 @@ class ReadCatalogBuckets(beam.PTransform):
 
     Parameters
     ----------
-    catalog, states
+    catalog, states, settings
         As for ``ReadCatalog``.
     staging_dir
         Where the files on the way go.
@@ -72,9 +73,17 @@ class ReadCatalogBuckets(beam.PTransform):
         How many.
     """
 
-    def __init__(self, catalog: str, states: Mapping[str, str] | None, staging_dir: str, buckets: int) -> None:
+    def __init__(
+        self,
+        catalog: str,
+        states: Mapping[str, str] | None,
+        settings: CatalogSettings,
+        staging_dir: str,
+        buckets: int,
+    ) -> None:
         super().__init__()
         self._states = None if states is None else dict(states)
+        self._settings = settings
         self._catalog, self._staging_dir, self._buckets = catalog, staging_dir, buckets
 
     def expand(self, pbegin: Any) -> CatalogBuckets:
@@ -91,20 +100,22 @@ class ReadCatalogBuckets(beam.PTransform):
             records = (
                 pbegin
                 | "ReadTable" >> read_from_bigquery(source)
-                | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
+                | "NameRow" >> beam.ParDo(NameBigQueryRow(self._settings)).with_outputs(_READ, main="records")
             )["records"]
-        split = records | "Split" >> beam.ParDo(_Split(self._states, self._staging_dir, self._buckets)).with_outputs(
-            _DEAD_LETTERS, _READ, main="paths"
-        )
+        split = records | "Split" >> beam.ParDo(
+            _Split(self._states, self._settings, self._staging_dir, self._buckets)
+        ).with_outputs(_DEAD_LETTERS, _READ, main="paths")
         return CatalogBuckets(split["paths"], split[_DEAD_LETTERS], split[_READ])
 
 
 class _Split(beam.DoFn):
     """Takes a :class:`CatalogFile`, or place and content of a record."""
 
-    def __init__(self, states: dict[str, str] | None, staging_dir: str, buckets: int) -> None:
+    def __init__(
+        self, states: dict[str, str] | None, settings: CatalogSettings, staging_dir: str, buckets: int
+    ) -> None:
         self._staging_dir, self._buckets = staging_dir, buckets
-        self._reader, self._judge = ReadFile(states), JudgeRecord()
+        self._reader, self._judge = ReadFile(states, settings), JudgeRecord(settings)
 
     def start_bundle(self) -> None:
         self._rows: list[CatalogRow] = []

@@ -7,12 +7,13 @@ import importlib.util
 import os
 import pathlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import IO, Final
 
 from models.errors import UserError
 from transforms.catalog_bigquery import parse_bigquery, require_google_credentials, require_google_extra
-from transforms.catalog_csv import read_csv_header, read_csv_texts
+from transforms.catalog_bigquery_columns import source_columns
+from transforms.catalog_csv import CsvRecord, read_csv_header, read_csv_texts
 from transforms.catalog_files import (
     SUPPORTED_ENDINGS,
     CatalogFile,
@@ -25,45 +26,66 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_records import column_problem, header_columns, open_parquet
+from transforms.catalog_hints import column_problem, missing_columns, unused_columns
+from transforms.catalog_json_columns import JsonColumns
+from transforms.catalog_records import header_columns, open_parquet
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 
 #: Opening a remote file takes a tenth of a second; a catalog of thousands is checked by its first ones.
 _MAX_REMOTE_FILES_OPENED: Final = 10
+#: Lines of a remote file that are looked at, while a column has not been seen.
+_MAX_REMOTE_LINES: Final = 10_000
+
+_UTF16: Final = "is UTF-16 text; save it as UTF-8, for example with: iconv -f UTF-16 -t UTF-8"
 
 _CHUNK_BYTES: Final = 1 << 20
 _DIGEST_MODULUS: Final = 1 << 256
 
 
-def check_catalog(catalog: str) -> None:
+def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> str:
     """Refuse a catalog that cannot be read, before any work.
 
     Parameters
     ----------
     catalog
         The value of ``--catalog``: a path, a glob, ``bigquery://PROJECT.DATASET.TABLE`` or ``bigquery:SELECT …``.
+    settings
+        What the catalog calls its columns.
+
+    Returns
+    -------
+    str
+        A sentence about columns that are not used and may be meant; empty when there is nothing to say. BigQuery is
+        asked only where ``settings`` name columns, and not waited for.
 
     Raises
     ------
     UserError
-        Nothing there, a folder, an ending that is not supported, a file that cannot be opened, a CSV header or Parquet
-        schema without the required columns, a JSON array in place of JSON lines, missing Google libraries or
-        credentials. A file without rows is no error.
+        Nothing there, a folder, an ending that is not supported, a file that cannot be opened, a column that is
+        required or that ``settings`` name and no CSV header, Parquet schema or row of JSON lines has, a JSON array in
+        place of JSON lines, missing Google libraries or credentials. A file without rows is no error.
     """
     if not catalog.strip():
         raise UserError("--catalog is empty; give the path of a catalog file.")
-    if parse_bigquery(catalog) is not None:
+    source = parse_bigquery(catalog)
+    if source is not None:
         require_google_extra(catalog)
         require_google_credentials(catalog)
-        return
+        names = source_columns(source) if any(settings.renamed()) else None
+        if names is not None and (problem := missing_columns(names, settings)):
+            raise UserError(f"--catalog {catalog[:80]} {problem}.")
+        return ""
     files = _matched(catalog)
     for file in files:
         if format_of(file.path) is None:
             raise UserError(
-                f"--catalog {catalog} holds {file.name}, whose ending is not one of {SUPPORTED_ENDINGS};"
-                " rename it, or name only the catalog's files with a glob such as 'catalog/*.jsonl'."
+                f"--catalog {catalog} holds {file.name}, whose ending is not one of {SUPPORTED_ENDINGS}; rename it, or"
+                " save a spreadsheet as CSV, or name only the catalog's files with a glob such as 'catalog/*.jsonl'."
             )
+    checked = _Checks(catalog, settings)
     for file in files if is_local(catalog) else files[:_MAX_REMOTE_FILES_OPENED]:
-        _check_file(catalog, file)
+        checked.check(file)
+    return checked.conclude()
 
 
 def catalog_fingerprint(catalog: str) -> str:
@@ -143,20 +165,47 @@ def _matched(catalog: str) -> list[CatalogFile]:
     return files
 
 
-def _check_file(catalog: str, file: CatalogFile) -> None:
-    catalog_format = format_of(file.path)
-    problem: str | None = None
-    try:
+class _Checks:
+    """Looks at the files of a catalog one by one."""
+
+    def __init__(self, catalog: str, settings: CatalogSettings) -> None:
+        self._catalog, self._settings = catalog, settings
+        self._json = JsonColumns(settings)
+        self._columns: dict[str, None] = {}
+
+    def check(self, file: CatalogFile) -> None:
+        try:
+            problem = self._problem(file)
+        except Exception as error:  # pyarrow's, gzip's and the storage clients' errors have no common class
+            raise _unreadable(self._catalog, file, error) from error
+        if problem:
+            raise UserError(f"--catalog {self._catalog}: {file.name} {problem}.")
+
+    def _problem(self, file: CatalogFile) -> str | None:
+        catalog_format = format_of(file.path)
         if catalog_format is CatalogFormat.PARQUET:
             with open_stored(file.path) as stream:
-                problem = column_problem(open_parquet(stream).schema_arrow.names)
-        else:
-            with open_text(file.path) as stream:
-                problem = _json_problem(stream) if catalog_format is CatalogFormat.JSON_LINES else _csv_problem(stream)
-    except Exception as error:  # pyarrow's, gzip's and the storage clients' errors have no common class
-        raise _unreadable(catalog, file, error) from error
-    if problem:
-        raise UserError(f"--catalog {catalog}: {file.name} {problem}.")
+                return self._column_problem(open_parquet(stream).schema_arrow.names)
+        with open_text(file.path) as stream:
+            if catalog_format is CatalogFormat.CSV:
+                header = read_csv_header(read_lines(stream))
+                if header is None:
+                    return None
+                return _header_problem(header) or self._column_problem(header_columns(header))
+            if problem := _json_problem(stream):
+                return problem
+        with open_text(file.path) as stream:
+            self._json.look(read_lines(stream), None if is_local(file.path) else _MAX_REMOTE_LINES)
+        return None
+
+    def _column_problem(self, names: Sequence[str]) -> str | None:
+        self._columns.update(dict.fromkeys(names))
+        return column_problem(names, self._settings)
+
+    def conclude(self) -> str:
+        if problem := self._json.problem():
+            raise UserError(f"--catalog {self._catalog} {problem}.")
+        return unused_columns([*self._columns, *self._json.plain_names], self._settings)
 
 
 def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:
@@ -177,8 +226,8 @@ def _json_problem(stream: IO[bytes]) -> str | None:
         start = beginning.lstrip()
         if not start:
             continue
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return "is UTF-16 text; save it as UTF-8"
+        if _is_utf16(start):
+            return _UTF16
         if start.startswith(b"["):
             return "starts with '[', as a JSON array does; write one object per line, for example with: jq -c '.[]'"
         if start.rstrip() == b"{":
@@ -187,18 +236,26 @@ def _json_problem(stream: IO[bytes]) -> str | None:
     return None
 
 
-def _csv_problem(stream: IO[bytes]) -> str | None:
-    header = read_csv_header(read_lines(stream))
-    if header is None:
-        return None
-    if header.text.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16 text; save it as UTF-8"
+def _header_problem(header: CsvRecord) -> str | None:
+    if _is_utf16(header.text):
+        return _UTF16
+    if header.problem and b"\r" in header.text:
+        return "parts its lines by single carriage returns; write line feeds, for example with: tr '\\r' '\\n'"
     if header.problem:
         return f"has a header that cannot be read: {header.problem}"
-    problem = column_problem(header_columns(header))
-    if problem and len(header.fields or []) == 1 and (b";" in header.text or b"\t" in header.text):
-        return f"{problem}; columns must be separated by commas"
-    return problem
+    try:
+        header.text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return (
+            f"has a header that is not UTF-8 (byte {error.start + 1} is 0x{header.text[error.start]:02x}); save it as"
+            " UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8"
+        )
+    return None
+
+
+def _is_utf16(beginning: bytes) -> bool:
+    # Without its mark every other byte of Latin text is zero.
+    return beginning.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in beginning[:4]
 
 
 def _hash(record: bytes) -> int:

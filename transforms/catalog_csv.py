@@ -1,4 +1,7 @@
-"""CSV records from lines: quoted line breaks, bounded memory, and a way back after a quote that is never closed."""
+"""CSV records from lines: quoted line breaks, bounded memory, and a way back after a quote that is never closed.
+
+Fields are parted by commas, semicolons or tabs, whichever parts the header.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from typing import Final, NamedTuple
 from transforms.catalog_files import MAX_RECORD_BYTES, OversizedLine
 
 _QUOTE: Final = ord('"')
+_COMMA: Final = ","
+_TAB: Final = "\t"
+#: What may part fields; of two that part a header into as many columns the one that stands first here does.
+_DELIMITERS: Final = (_COMMA, _TAB, ";")
 
 
 class CsvRecord(NamedTuple):
@@ -37,11 +44,18 @@ class _RecordTooLongError(Exception):
 
 
 class _LineSource:
-    """Numbered lines, which can be given back."""
+    """Numbered lines, which can be given back; the first one says what parts the fields."""
 
     def __init__(self, lines: Iterable[bytes | OversizedLine]) -> None:
         self._lines = enumerate(lines, start=1)
         self._returned: collections.deque[tuple[int, bytes | OversizedLine]] = collections.deque()
+        self.delimiter = _COMMA
+        for number, line in self._lines:
+            if isinstance(line, OversizedLine) or (line and not line.isspace()):
+                self._returned.append((number, line))
+                if not isinstance(line, OversizedLine):
+                    self.delimiter = _delimiter_of(line)
+                break
 
     def __iter__(self) -> Iterator[tuple[int, bytes | OversizedLine]]:
         return self
@@ -53,23 +67,40 @@ class _LineSource:
         self._returned.extendleft(reversed(lines))
 
 
+def _delimiter_of(header: bytes) -> str:
+    """What parts the first line of a header into most fields, and so all lines of the file."""
+    text = header.decode("utf-8", "surrogateescape")
+
+    def fitness(delimiter: str) -> tuple[bool, int]:
+        try:
+            fields = next(csv.reader([text], delimiter=delimiter), [])
+        except csv.Error:
+            return False, 0
+        # A quote that is left over was one around a name, and the delimiter stood within it.
+        return not any('"' in field for field in fields), len(fields)
+
+    return max(_DELIMITERS, key=fitness)
+
+
 def read_csv_records(lines: Iterable[bytes | OversizedLine], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[CsvRecord]:
-    """Split lines into records of a comma-separated file in the dialect of RFC 4180, blank lines left out.
+    """Split lines into records in the dialect of RFC 4180, but for the delimiter, blank lines left out.
 
     A record that cannot be split (a quote never closed, text behind a closing quote, too long) costs its first line
-    only: reading goes on at the next line, so that one stray quote does not swallow the rows behind it.
+    only: reading goes on at the next line, so that one stray quote does not swallow the rows behind it. Where tabs part
+    the fields, such a line is split at its tabs: databases write quotes there that are part of the text.
     """
-    for number, record in _assemble(lines, max_bytes):
+    source = _LineSource(lines)
+    for number, record in _assemble(source, max_bytes):
         if isinstance(record, CsvRecord):
             yield record
         else:
-            # Most rows hold no quote; then a comma always separates, and splitting is several times as fast.
-            yield CsvRecord(number, record, record.decode("utf-8", "surrogateescape").split(","))
+            # Most rows hold no quote; then a delimiter always separates, and splitting is several times as fast.
+            yield CsvRecord(number, record, record.decode("utf-8", "surrogateescape").split(source.delimiter))
 
 
 def read_csv_texts(lines: Iterable[bytes | OversizedLine], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[bytes]:
     """Give the bytes of each record as :func:`read_csv_records` bounds them, without splitting it into fields."""
-    for _, record in _assemble(lines, max_bytes):
+    for _, record in _assemble(_LineSource(lines), max_bytes):
         if isinstance(record, CsvRecord):
             yield record.text + (record.problem or "").encode()
         else:
@@ -81,11 +112,8 @@ def read_csv_header(lines: Iterable[bytes | OversizedLine]) -> CsvRecord | None:
     return next(read_csv_records(lines), None)
 
 
-def _assemble(
-    lines: Iterable[bytes | OversizedLine], max_bytes: int
-) -> Iterator[tuple[int, bytes] | tuple[int, CsvRecord]]:
+def _assemble(source: _LineSource, max_bytes: int) -> Iterator[tuple[int, bytes] | tuple[int, CsvRecord]]:
     """Line number and record; a record without quotes as the bytes of its one line."""
-    source = _LineSource(lines)
     for number, line in source:
         if isinstance(line, OversizedLine):
             problem = f"the line is {line.length} bytes long, more than the {max_bytes} that a row may have"
@@ -119,7 +147,7 @@ def _quoted_record(source: _LineSource, number: int, line: bytes, max_bytes: int
     # The limit is the process's; ours lies above every record that gets here.
     csv.field_size_limit(max(csv.field_size_limit(), 2 * max_bytes))
     try:
-        fields = next(csv.reader(feed(), strict=True))
+        fields = next(csv.reader(feed(), delimiter=source.delimiter, strict=True))
     except _RecordTooLongError:
         problem = f"a quote that opens here is not closed within {max_bytes} bytes"
     except csv.Error as error:
@@ -130,4 +158,6 @@ def _quoted_record(source: _LineSource, number: int, line: bytes, max_bytes: int
     else:
         return CsvRecord(number, b"\n".join(texts), fields)
     source.give_back(taken)
+    if source.delimiter == _TAB and b"\r" not in line:
+        return CsvRecord(number, line, line.decode("utf-8", "surrogateescape").split(_TAB))
     return CsvRecord(number, line, None, problem)

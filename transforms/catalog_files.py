@@ -46,11 +46,12 @@ _FORMATS: Final = {
     ".ndjson": CatalogFormat.JSON_LINES,
     ".json": CatalogFormat.JSON_LINES,
     ".csv": CatalogFormat.CSV,
+    ".tsv": CatalogFormat.CSV,
     ".parquet": CatalogFormat.PARQUET,
 }
 
 #: For messages.
-SUPPORTED_ENDINGS: Final = ".jsonl, .ndjson, .json, .csv (each also with .gz) and .parquet"
+SUPPORTED_ENDINGS: Final = ".jsonl, .ndjson, .json, .csv, .tsv (each also with .gz) and .parquet"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from apache_beam.metrics import Metrics
 
 from transforms.catalog_bigquery import BigQuerySource, parse_bigquery, row_place
 from transforms.catalog_files import CatalogChangedError, CatalogFile, CatalogReadError, check_state, match_files
+from transforms.catalog_hints import missing_columns
 from transforms.catalog_records import RecordContent, UnreadableRecord, parse_json_line, read_records
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.catalog_validation import unreadable_record, validate_row
 from transforms.records import CatalogRow, DeadLetter, RowTally
 
@@ -44,11 +46,13 @@ class ReadCatalog(beam.PTransform):
     Parameters
     ----------
     catalog
-        A path or glob on any file system that Beam knows, of JSON lines, CSV (both also with ``.gz``) or Parquet files;
-        ``bigquery://PROJECT.DATASET.TABLE``; or ``bigquery:SELECT …``.
+        A path or glob on any file system that Beam knows, of JSON lines, CSV or TSV (each also with ``.gz``) or
+        Parquet files; ``bigquery://PROJECT.DATASET.TABLE``; or ``bigquery:SELECT …``.
     states
         From :func:`transforms.catalog_files.file_states`, taken before the catalog's digest was: the files must still
         be in these states when they have been read. Null: whatever is there is read.
+    settings
+        What the catalog calls its columns.
 
     Notes
     -----
@@ -57,9 +61,11 @@ class ReadCatalog(beam.PTransform):
     changed with :class:`transforms.catalog_files.CatalogChangedError`.
     """
 
-    def __init__(self, catalog: str, states: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, catalog: str, states: Mapping[str, str] | None = None, settings: CatalogSettings = AS_IN_CONTRACT
+    ) -> None:
         super().__init__()
-        self._catalog = catalog
+        self._catalog, self._settings = catalog, settings
         self._states = None if states is None else dict(states)
 
     def expand(self, pbegin: Any) -> CatalogContent:
@@ -71,18 +77,18 @@ class ReadCatalog(beam.PTransform):
                 | "Catalog" >> beam.Create([self._catalog])
                 | "ListFiles" >> beam.ParDo(ListFiles(self._states))
                 | "SpreadFiles" >> beam.Reshuffle()
-                | "ReadFile" >> beam.ParDo(ReadFile(self._states)).with_outputs(_READ, main="records")
+                | "ReadFile" >> beam.ParDo(ReadFile(self._states, self._settings)).with_outputs(_READ, main="records")
             )
         else:
             records = (
                 pbegin
                 | "ReadTable" >> read_from_bigquery(source)
-                | "NameRow" >> beam.ParDo(NameBigQueryRow()).with_outputs(_READ, main="records")
+                | "NameRow" >> beam.ParDo(NameBigQueryRow(self._settings)).with_outputs(_READ, main="records")
             )
         validated = (
             records["records"]
             | "SpreadRecords" >> beam.Reshuffle()
-            | "Validate" >> beam.ParDo(JudgeRecord()).with_outputs(_DEAD_LETTERS, main="rows")
+            | "Validate" >> beam.ParDo(JudgeRecord(self._settings)).with_outputs(_DEAD_LETTERS, main="rows")
         )
         return CatalogContent(validated["rows"], validated[_DEAD_LETTERS], records[_READ])
 
@@ -122,14 +128,14 @@ class ListFiles(beam.DoFn):
 class ReadFile(beam.DoFn):
     """The records of one file, and the tally of each."""
 
-    def __init__(self, states: dict[str, str] | None) -> None:
-        self._states = states
+    def __init__(self, states: dict[str, str] | None, settings: CatalogSettings) -> None:
+        self._states, self._settings = states, settings
         self._files = Metrics.counter(_NAMESPACE, "files_read")
         self._rows = Metrics.counter(_NAMESPACE, "rows_read")
 
     def process(self, file: CatalogFile) -> Iterator[Any]:
         """Read one file: before each record, its tally."""
-        for place, content in read_records(file):
+        for place, content in read_records(file, self._settings):
             self._rows.inc()
             yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
             yield place, content
@@ -141,14 +147,18 @@ class ReadFile(beam.DoFn):
 class NameBigQueryRow(beam.DoFn):
     """Place of each BigQuery row (a ``dict``), and its tally.
 
-    Rows that are equal in all columns share a place; their tallies add up like any others.
+    Rows that are equal in all columns share a place; their tallies add up like any others. A row has every column of
+    its table, so that one without a column that is required, or that the config names, fails the run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CatalogSettings = AS_IN_CONTRACT) -> None:
+        self._settings = settings
         self._rows = Metrics.counter(_NAMESPACE, "rows_read")
 
     def process(self, fields: dict[str, Any]) -> Iterator[Any]:
         """Name one row."""
+        if problem := missing_columns(list(fields), self._settings):
+            raise CatalogReadError(f"the BigQuery catalog {problem}")
         self._rows.inc()
         place = row_place(fields)
         yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
@@ -158,7 +168,8 @@ class NameBigQueryRow(beam.DoFn):
 class JudgeRecord(beam.DoFn):
     """One row or dead letter for each record."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CatalogSettings) -> None:
+        self._settings = settings
         self._valid = Metrics.counter(_NAMESPACE, "rows_valid")
         self._invalid = Metrics.counter(_NAMESPACE, "rows_invalid")
 
@@ -166,12 +177,12 @@ class JudgeRecord(beam.DoFn):
         """Judge one record."""
         place, content = record
         if isinstance(content, bytes):
-            content = parse_json_line(content)
+            content = parse_json_line(content, self._settings)
         judged: CatalogRow | DeadLetter
         if isinstance(content, UnreadableRecord):
             judged = unreadable_record(content.problem, content.raw, place)
         else:
-            judged = validate_row(content, place)
+            judged = validate_row(content, place, self._settings)
         if isinstance(judged, CatalogRow):
             self._valid.inc()
             yield judged

@@ -7,10 +7,11 @@ into columns still is one. What ends the run is a file that breaks off: :class:`
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any, Final
 
 from transforms.catalog_csv import CsvRecord, read_csv_records
@@ -26,11 +27,15 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_validation import CONTRACT_COLUMNS, REQUIRED_COLUMNS, shown
+from transforms.catalog_hints import column_problem
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
+from transforms.catalog_validation import CONTRACT_COLUMNS, shown
 
 #: Arrays and objects within one another; deeper is refused, at the same depth on every machine.
 MAX_JSON_DEPTH: Final = 64
 
+#: What databases write for null in a text file.
+_NULL: Final = r"\N"
 _PARQUET_BATCH_ROWS: Final = 1024
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
@@ -47,7 +52,7 @@ class UnreadableRecord:
 RecordContent = dict[str, Any] | bytes | UnreadableRecord
 
 
-def read_records(file: CatalogFile) -> Iterator[tuple[str, RecordContent]]:
+def read_records(file: CatalogFile, settings: CatalogSettings = AS_IN_CONTRACT) -> Iterator[tuple[str, RecordContent]]:
     """Place and content of every non-blank record of a file, in its order.
 
     A place is the file's name and a number counted from 1: the line for JSON lines, the line where the record starts
@@ -64,9 +69,9 @@ def read_records(file: CatalogFile) -> Iterator[tuple[str, RecordContent]]:
         if catalog_format is CatalogFormat.JSON_LINES:
             records = _read_json_lines(file)
         elif catalog_format is CatalogFormat.CSV:
-            records = _read_csv(file)
+            records = _read_csv(file, settings)
         elif catalog_format is CatalogFormat.PARQUET:
-            records = _read_parquet(file)
+            records = _read_parquet(file, settings)
         else:
             raise CatalogReadError(f"catalog file {file.name} has an ending that is not supported")
         for number, content in records:
@@ -79,8 +84,9 @@ def read_records(file: CatalogFile) -> Iterator[tuple[str, RecordContent]]:
         ) from error
 
 
-def parse_json_line(line: bytes) -> dict[str, Any] | UnreadableRecord:
+def parse_json_line(line: bytes, settings: CatalogSettings = AS_IN_CONTRACT) -> dict[str, Any] | UnreadableRecord:
     """Columns of one line of a JSON lines file."""
+    used = _used_names(settings)
 
     def refuse(problem: str) -> UnreadableRecord:
         return UnreadableRecord(problem, _raw(line))
@@ -94,7 +100,7 @@ def parse_json_line(line: bytes) -> dict[str, Any] | UnreadableRecord:
         if len(fields) < len(pairs):
             seen: dict[str, Any] = {}
             for key, value in pairs:
-                if key in seen and key in CONTRACT_COLUMNS:
+                if key in seen and key in used:
                     repeated.append((key, seen[key], value))
                 seen.setdefault(key, value)
         return fields
@@ -120,6 +126,11 @@ def parse_json_line(line: bytes) -> dict[str, Any] | UnreadableRecord:
     return value
 
 
+@functools.lru_cache(maxsize=8)
+def _used_names(settings: CatalogSettings) -> frozenset[str]:
+    return frozenset(settings.named(column) for column in CONTRACT_COLUMNS)
+
+
 _TOO_DEEP: Final = f"the line nests more than {MAX_JSON_DEPTH} JSON arrays and objects"
 _JSON_NAMES: Final = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
 
@@ -136,17 +147,6 @@ def _is_deeper(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
-
-
-def column_problem(columns: Collection[str]) -> str | None:
-    """Why a CSV header or Parquet schema cannot be a catalog's, as the end of a sentence; null when it can."""
-    names = list(columns)
-    missing = [name for name in REQUIRED_COLUMNS if name not in names]
-    if missing:
-        listed = ", ".join(shown(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
-        return f"has no column {' and no column '.join(missing)}; its columns are {listed or 'none'}"
-    twice = [name for name in CONTRACT_COLUMNS if names.count(name) > 1]
-    return f"has the column {twice[0]} twice" if twice else None
 
 
 def header_columns(header: CsvRecord) -> list[str]:
@@ -183,13 +183,14 @@ def _oversized(line: OversizedLine) -> UnreadableRecord:
     )
 
 
-def _read_csv(file: CatalogFile) -> Iterator[tuple[int, RecordContent]]:
+def _read_csv(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[int, RecordContent]]:
     with open_text(file.path) as stream:
         records = read_csv_records(read_lines(stream))
         header = next(records, None)
         if header is None:
             return
-        problem = header.problem or column_problem(header_columns(header))
+        problem = header.problem or ("has a header that is not UTF-8" if not _is_utf8(header) else None)
+        problem = problem or column_problem(header_columns(header), settings)
         if problem:
             raise CatalogReadError(f"catalog file {file.name} {problem}")
         columns = header_columns(header)
@@ -197,13 +198,19 @@ def _read_csv(file: CatalogFile) -> Iterator[tuple[int, RecordContent]]:
             yield record.line_number, _csv_content(record, columns)
 
 
+def _is_utf8(record: CsvRecord) -> bool:
+    return record.text.isascii() or not any(_UNDECODABLE.search(field) for field in record.fields or ())
+
+
 def _csv_content(record: CsvRecord, columns: Sequence[str]) -> RecordContent:
     problem = record.problem
     if record.fields is not None:
         if len(record.fields) != len(columns):
             problem = f"the row has {len(record.fields)} fields, where the header has {len(columns)}"
-        elif not record.text.isascii() and any(_UNDECODABLE.search(field) for field in record.fields):
+        elif not _is_utf8(record):
             problem = "the row is not UTF-8"
+        elif _NULL.encode() in record.text:
+            return {n: None if f == _NULL else f for n, f in zip(columns, record.fields, strict=True)}
         else:
             return dict(zip(columns, record.fields, strict=True))
     return UnreadableRecord(problem or "", _raw(record.text))
@@ -213,10 +220,10 @@ def _raw(text: bytes) -> str:
     return text[: 4 * RAW_CHARACTERS].decode("utf-8", "replace")[:RAW_CHARACTERS]
 
 
-def _read_parquet(file: CatalogFile) -> Iterator[tuple[int, RecordContent]]:
+def _read_parquet(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[int, RecordContent]]:
     with open_stored(file.path) as stream:
         parquet = open_parquet(stream)
-        problem = column_problem(parquet.schema_arrow.names)
+        problem = column_problem(parquet.schema_arrow.names, settings)
         if problem:
             raise CatalogReadError(f"catalog file {file.name} {problem}")
         number = 0

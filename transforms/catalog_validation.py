@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import decimal
+import functools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from transforms.catalog_files import MAX_RECORD_BYTES, RAW_CHARACTERS
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
 
 #: The columns without which a catalog cannot be read.
@@ -31,6 +33,7 @@ _SHOWN_CHARACTERS: Final = 80
 
 _CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SECONDS: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{0,19})?")
 _WHOLE_NUMBER: Final = re.compile(r"([0-9]{1,19})(?:\.0*)?")
 _ISRC: Final = re.compile("[A-Za-z0-9]{12}")
 _GENRE_SEPARATOR: Final = re.compile("[|;]")
@@ -40,7 +43,9 @@ class _RefusedError(Exception):
     """A value does not fit its column; the argument says what was expected."""
 
 
-def validate_row(raw: Mapping[str, Any], place: str) -> CatalogRow | DeadLetter:
+def validate_row(
+    raw: Mapping[str, Any], place: str, settings: CatalogSettings = AS_IN_CONTRACT
+) -> CatalogRow | DeadLetter:
     """Check one row against the catalog contract.
 
     Parameters
@@ -50,26 +55,29 @@ def validate_row(raw: Mapping[str, Any], place: str) -> CatalogRow | DeadLetter:
         and BigQuery. Unknown columns are ignored.
     place
         Where the row stands, such as ``catalog.jsonl:12``; distinct for every row of a catalog.
+    settings
+        What the catalog calls its columns, and the unit of ``duration_ms``.
 
     Returns
     -------
     CatalogRow or DeadLetter
         The row, typed, texts as they were given; or an ``invalid_row`` whose message names every column that is
-        wrong, its value and what was expected, and whose ``catalog_row`` holds the unknown columns too.
+        wrong, its value and what was expected, and whose ``catalog_row`` holds the row as it was read, the unknown
+        columns too.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for column, check in _CHECKS.items():
-        value = raw.get(column)
+    for column, name, check in _checks(settings):
+        value = raw.get(name)
         if value is None:
             if column in _REQUIRED:
-                found = "is null" if column in raw else "is missing"
-                problems.append(f"{column} {found}, where {_EXPECTED_ID} is required")
+                found = "is null" if name in raw else "is missing"
+                problems.append(f"{_named(column, name)} {found}, where {_EXPECTED_ID} is required")
             continue
         try:
             values[column] = check(value)
         except _RefusedError as refused:
-            problems.append(f"{column} is {shown(value)}, not {refused}")
+            problems.append(f"{_named(column, name)} is {shown(value)}, not {refused}")
     if problems:
         return DeadLetter(
             track_id=values.get("track_id"),
@@ -80,6 +88,10 @@ def validate_row(raw: Mapping[str, Any], place: str) -> CatalogRow | DeadLetter:
             tally=RowTally.of_place(place),
         )
     return CatalogRow(**values, tally=RowTally.of_place(place))
+
+
+def _named(column: str, name: str) -> str:
+    return column if name == column else f"{column} ({shown(name)})"
 
 
 def unreadable_record(problem: str, raw: str, place: str) -> DeadLetter:
@@ -206,6 +218,7 @@ def _isrc(value: Any) -> str | None:
 
 def _duration_ms(value: Any) -> int | None:
     expected = f"a whole number of milliseconds from 0 to {MAX_DURATION_MS}"
+    fraction = f"{expected}; where lengths are in seconds, set catalog.duration_unit: s in the config"
     number: int
     if isinstance(value, bool):
         raise _RefusedError(expected)
@@ -216,7 +229,7 @@ def _duration_ms(value: Any) -> int | None:
         # "180000.0" is what a table with gaps in a whole-number column is written as.
         matched = _WHOLE_NUMBER.fullmatch(text)
         if not matched:
-            raise _RefusedError(expected)
+            raise _RefusedError(fraction if _SECONDS.fullmatch(text) else expected)
         number = int(matched[1])
     elif isinstance(value, int):
         number = value
@@ -228,12 +241,32 @@ def _duration_ms(value: Any) -> int | None:
         except (ArithmeticError, ValueError):  # infinite, or a signalling NaN
             raise _RefusedError(expected) from None
         if number != value:
-            raise _RefusedError(expected)
+            raise _RefusedError(fraction)
     else:
         raise _RefusedError(expected)
     if not 0 <= number <= MAX_DURATION_MS:
         raise _RefusedError(expected)
     return number
+
+
+def _duration_s(value: Any) -> int | None:
+    """A number of seconds, which may have a fraction, in whole milliseconds."""
+    expected = f"a number of seconds from 0 to {MAX_DURATION_MS // 1000}"
+    text = value.strip() if isinstance(value, str) else value
+    if text == "" or (isinstance(text, float) and math.isnan(text)):
+        return None
+    if isinstance(text, str) and not _SECONDS.fullmatch(text):
+        raise _RefusedError(expected)
+    if isinstance(text, bool) or not isinstance(text, str | int | float | decimal.Decimal):
+        raise _RefusedError(expected)
+    try:
+        # Through its text: 0.0005 s is a half, which a binary fraction would put on either side.
+        seconds = decimal.Decimal(str(text))
+        if not 0 <= seconds * 1000 <= MAX_DURATION_MS:
+            raise _RefusedError(expected)
+    except (ArithmeticError, ValueError):  # not a number, in Decimal's own form, or one of thousands of digits
+        raise _RefusedError(expected) from None
+    return int((seconds * 1000).to_integral_value(decimal.ROUND_HALF_UP))
 
 
 def _genres(value: Any) -> tuple[str, ...]:
@@ -275,3 +308,10 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "genres": _genres,
     "audio_etag": _identifier(_MAX_ID_CHARACTERS, required=False),
 }
+
+
+@functools.lru_cache(maxsize=8)
+def _checks(settings: CatalogSettings) -> Sequence[tuple[str, str, Callable[[Any], Any]]]:
+    """Each column of the contract with its name in the catalog and the check of its values."""
+    of_unit = {"duration_ms": _duration_s} if settings.duration_unit == "s" else {}
+    return [(column, settings.named(column), of_unit.get(column, check)) for column, check in _CHECKS.items()]

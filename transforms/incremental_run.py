@@ -32,6 +32,7 @@ from transforms.carry_labels import (
     carried_rows,
 )
 from transforms.catalog_buckets import ReadCatalogBuckets
+from transforms.catalog_settings import CatalogSettings
 from transforms.hear_audio import Counted
 from transforms.rows_by_key import ROWS, SPILLED, RowsByKey, first_tracks, release_counts
 from transforms.royalty_treatments import COUNTS_OF_NONE, TRACK_COLUMNS, Treat, others_of
@@ -49,7 +50,7 @@ class LabelIncrementally(beam.PTransform):
     ----------
     catalog
         The value of ``--catalog``.
-    catalog_states
+    catalog_states, catalog_settings
         As for :class:`~transforms.catalog_reading.ReadCatalog`.
     settings
         What carrying needs.
@@ -67,6 +68,7 @@ class LabelIncrementally(beam.PTransform):
         self,
         catalog: str,
         catalog_states: Mapping[str, str] | None,
+        catalog_settings: CatalogSettings,
         settings: CarrySettings,
         label_tracks: beam.PTransform,
         policies: Sequence[RoyaltyPolicy],
@@ -74,7 +76,9 @@ class LabelIncrementally(beam.PTransform):
         counted: Counted,
     ) -> None:
         super().__init__()
-        self._read_catalog = ReadCatalogBuckets(catalog, catalog_states, settings.staging_dir, settings.catalog_buckets)
+        self._read_catalog = ReadCatalogBuckets(
+            catalog, catalog_states, catalog_settings, settings.staging_dir, settings.catalog_buckets
+        )
         self._settings, self._label_tracks = settings, label_tracks
         self._policies, self._rows_per_file, self._counted = tuple(policies), rows_per_file, counted
 
@@ -96,7 +100,7 @@ class LabelIncrementally(beam.PTransform):
             | "Carry"
             >> beam.ParDo(CarryBucket(settings), beam.pvalue.AsList(catalog.paths)).with_outputs(*CarryBucket.OUTPUTS)
         )
-        fresh = self._counted("rows_valid", carried[TO_LABEL]) | "LabelTracks" >> self._label_tracks
+        fresh = self._counted("rows_to_label", carried[TO_LABEL]) | "LabelTracks" >> self._label_tracks
         keyed = fresh["track_labels"] | "Keys" >> beam.FlatMap(_keys).with_outputs(BY_AUDIO, BY_RELEASE)
         firsts = {SPILLED: carried[BY_AUDIO], ROWS: keyed[BY_AUDIO]} | "FirstTracks" >> RowsByKey(
             first_tracks, settings.staging_dir, buckets

@@ -264,6 +264,7 @@ class _LabelRows(beam.DoFn):
                 "flags": flags,
                 "label_source": "audio",
                 **lineage,
+                "licensor": row.licensor,
             },
         )
         for segment in decision.segments:

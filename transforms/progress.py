@@ -107,7 +107,10 @@ class ProgressView:
         if counts["audio_decoded"] or counts["audio_found"]:
             return cls("labelling audio files", counts["audio_decoded"], counts["audio_found"] or None, dead)
         if counts["rows_identified"]:
-            return cls("finding audio of rows", counts["rows_identified"], counts["rows_valid"] or None, dead)
+            # All rows were read, and no more than a few are valid ahead of the audio that is looked for. How many of
+            # them a run with --previous looks for is not known before its end.
+            total = max(counts["rows_valid"], counts["rows_read"] - dead) if counts["rows_valid"] else None
+            return cls("finding audio of rows", counts["rows_identified"], total, dead)
         return cls("reading catalog rows", counts["rows_read"], None, dead)
 
     def line(self, done_since: int, since_s: float) -> str:

@@ -162,6 +162,7 @@ def _summarize(parts: list[tuple[str, Any]], run_id: str, run_date: str, policie
             LabelCount(str(cell[1]), cell[2], str(cell[3]), str(cell[4]), rows)
             for cell, (rows, _) in _cells_named(cells["track_labels"], "label")
         ),
+        flags={str(cell[1]): rows for cell, (rows, _) in _cells_named(cells["track_labels"], "flag")},
         error_types={str(cell[1]): rows for cell, (rows, _) in _cells_named(cells["dead_letters"], "error_type")},
         # A policy without a single row stands here too, so that its loss is noticed.
         policies=dict.fromkeys(policies, NO_ROWS)

@@ -81,12 +81,12 @@ class TreatmentCount:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LicensorCount:
-    """The streamed tracks of one licensor in the latest month.
+    """The streamed tracks of one licensor in the latest month, or without streams its labelled ones.
 
     Attributes
     ----------
     licensor
-        Null for streams without one.
+        Null for streams, or tracks, without one.
     others
         How many licensors this line sums up; 0 for a line of one licensor.
     music, functional, speech, unlabelled
@@ -94,7 +94,7 @@ class LicensorCount:
     review
         Those of its tracks that wait for a person.
     streams, functional_streams
-        Its streams.
+        Its streams; 0 without.
     """
 
     licensor: str | None
@@ -123,7 +123,7 @@ class RunFigures:
     month
         Of the streams, ``YYYY-MM``; null without.
     licensors
-        By streams; empty without.
+        By streams. Without streams those of the catalog, by tracks; empty when it names none.
     """
 
     confidence: dict[str, list[int]]
@@ -164,7 +164,7 @@ def count_figures(tables: RunTables, review_tracks: int, stream_files: Sequence[
             causes=counter.causes(),
             treatments=counter.treatments(),
             month=month,
-            licensors=counter.licensors() if month is not None else [],
+            licensors=counter.licensors() if month is not None else counter.catalog_licensors(),
         )
 
 
@@ -301,9 +301,26 @@ class _Counter:
             "track_labels",
             ["track_id", "category", "decision"],
         )
-        listed = [LicensorCount(licensor, 0, *numbers) for licensor, *numbers in rows[:_MOST_LICENSORS]]
-        if rest := rows[_MOST_LICENSORS:]:
-            listed.append(
-                LicensorCount(None, len(rest), *(sum(column) for column in zip(*(r[1:] for r in rest), strict=True)))
-            )
-        return listed
+        return _listed(rows)
+
+    def catalog_licensors(self) -> list[LicensorCount]:
+        rows = self._query(
+            """
+            SELECT licensor, count(*) FILTER (category = 'music'), count(*) FILTER (category = 'functional'),
+                count(*) FILTER (category = 'speech'), 0, count(*) FILTER (decision = 'review'), 0, 0
+            FROM incoming GROUP BY licensor ORDER BY count(*) DESC, licensor
+            """,
+            "track_labels",
+            ["licensor", "category", "decision"],
+        )
+        return _listed(rows) if any(row[0] is not None for row in rows) else []
+
+
+def _listed(rows: Sequence[tuple[Any, ...]]) -> list[LicensorCount]:
+    """The first licensors one by one, and the rest in one line."""
+    listed = [LicensorCount(licensor, 0, *numbers) for licensor, *numbers in rows[:_MOST_LICENSORS]]
+    if rest := rows[_MOST_LICENSORS:]:
+        listed.append(
+            LicensorCount(None, len(rest), *(sum(column) for column in zip(*(r[1:] for r in rest), strict=True)))
+        )
+    return listed

@@ -25,6 +25,7 @@ from transforms.report_excerpts import Excerpt
 from transforms.report_figures import CONFIDENCE_BINS, RunFigures
 from transforms.report_settings import ReportSettings
 from transforms.report_words import FILTERS
+from transforms.run_notes import unit_note
 from transforms.run_summary import RunSummary
 from transforms.run_timings import RunTimings
 
@@ -97,6 +98,7 @@ def report_html(report: RunReport) -> str:
         categories=CATEGORIES,
         by_category=summary.labels_by("category", "decision"),
         by_type=_by_type(summary),
+        unit_note=unit_note(summary, report.manifest["config"]),
         carried=summary.labels_by("label_source").get("carried", 0),
         histogram=_histogram(figures.confidence),
         figures=figures,

@@ -75,6 +75,8 @@ class RunSummary:
         Rows per table, counted on the way into the files. The digest sums the rows' track ids.
     labels
         Rows of ``track_labels`` by category, functional type, decision and source.
+    flags
+        Rows of ``track_labels`` by flag; a row with several counts under each.
     error_types
         Rows of ``dead_letters`` by ``error_type``.
     policies
@@ -94,6 +96,7 @@ class RunSummary:
     dead_elements: int = 0
     tables: Mapping[str, RowTally] = dataclasses.field(default_factory=dict)
     labels: tuple[LabelCount, ...] = ()
+    flags: Mapping[str, int] = dataclasses.field(default_factory=dict)
     error_types: Mapping[str, int] = dataclasses.field(default_factory=dict)
     policies: Mapping[str, RowTally] = dataclasses.field(default_factory=dict)
     lineages: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -241,6 +244,7 @@ class RunSummary:
             "dead_elements": self.dead_elements,
             "tables": _tallies_json(self.tables),
             "labels": labels,
+            "flags": dict(sorted(self.flags.items())),
             "error_types": dict(sorted(self.error_types.items())),
             "policies": _tallies_json(self.policies),
             "lineages": dict(sorted(self.lineages.items())),
@@ -249,7 +253,7 @@ class RunSummary:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RunSummary:
-        """Invert :meth:`to_json`; ``files`` may be missing, as it is in a manifest."""
+        """Invert :meth:`to_json`; ``files`` may be missing, as in a manifest, and ``flags``, as in an older one."""
         catalog_rows = document["catalog_rows"]
         return cls(
             run_id=document["run_id"],
@@ -261,6 +265,7 @@ class RunSummary:
             dead_elements=document["dead_elements"],
             tables={name: _tally(tally) for name, tally in document["tables"].items()},
             labels=tuple(LabelCount(**cell) for cell in document["labels"]),
+            flags=dict(document.get("flags", {})),
             error_types=dict(document["error_types"]),
             policies={name: _tally(tally) for name, tally in document["policies"].items()},
             lineages=dict(document["lineages"]),

@@ -26,14 +26,21 @@ class RunTables:
         self._files = files
 
     def reader(self, table: str, columns: Sequence[str]) -> pa.RecordBatchReader:
-        """Give some columns of all rows of a table, for one query of DuckDB."""
+        """Give some columns of all rows of a table, for one query of DuckDB.
+
+        A nullable column that a file is too old to have is null.
+        """
         schema = pa.schema([TABLES[table].field(name) for name in columns]).remove_metadata()
         return pa.RecordBatchReader.from_batches(schema, self._batches(table, schema))
 
     def _batches(self, table: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in self._open_each(table):
-            for batch in file.iter_batches(columns=schema.names):
-                yield pa.RecordBatch.from_arrays([batch.column(name) for name in schema.names], schema=schema)
+            absent = {f.name for f in schema if f.nullable and f.name not in file.schema_arrow.names}
+            for batch in file.iter_batches(columns=[name for name in schema.names if name not in absent]):
+                columns = [
+                    pa.nulls(batch.num_rows, f.type) if f.name in absent else batch.column(f.name) for f in schema
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     def rows_of_tracks(self, table: str, track_ids: Collection[str]) -> list[dict[str, Any]]:
         """Give the rows of a few tracks, in the order of the files."""

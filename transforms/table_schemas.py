@@ -5,7 +5,8 @@ The BigQuery schemas, ``docs/tables.md`` and the tests are made from what stands
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 
@@ -17,11 +18,15 @@ _LINEAGE: Final = (
 )
 
 
-def _schema(*columns: tuple[str, pa.DataType, bool, str]) -> pa.Schema:
+_Column: TypeAlias = tuple[str, pa.DataType, bool, str]
+
+
+def _schema(*columns: _Column, added: Sequence[_Column] = ()) -> pa.Schema:
+    """Columns of the contract, lineage, and nullable columns that came later: those stand last, as in BigQuery."""
     return pa.schema(
         [
             pa.field(name, data_type, nullable=nullable, metadata={"description": description})
-            for name, data_type, nullable, description in (*columns, *_LINEAGE)
+            for name, data_type, nullable, description in (*columns, *_LINEAGE, *added)
         ]
     )
 
@@ -62,6 +67,7 @@ TRACK_LABELS: Final = _schema(
     ),
     ("flags", _strings(), False, "What a reviewer should know, sorted; the values are listed below."),
     ("label_source", pa.string(), False, "`audio`: labelled in this run. `carried`: taken over from the previous one."),
+    added=[("licensor", pa.string(), True, "From the catalog: who licenses the track, whoever is paid for a stream.")],
 )
 
 TRACK_SEGMENTS: Final = _schema(

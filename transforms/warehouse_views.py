@@ -19,6 +19,8 @@ VIEWS: Final = (
     "duplicate_audio",
     "category_drift",
     "royalty_summary",
+    "labels_by_licensor",
+    "royalty_by_licensor",
     "track_search",
 )
 

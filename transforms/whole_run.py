@@ -10,6 +10,7 @@ import apache_beam as beam
 from models.royalty_policy import RoyaltyPolicy
 from transforms.catalog_duplicates import CollapseDuplicates
 from transforms.catalog_reading import ReadCatalog
+from transforms.catalog_settings import CatalogSettings
 from transforms.hear_audio import Counted
 from transforms.royalty_treatments import RoyaltyTreatments
 from transforms.write_tables import shard_count
@@ -44,7 +45,7 @@ class LabelCatalog(beam.PTransform):
     ----------
     catalog
         The value of ``--catalog``.
-    catalog_states
+    catalog_states, catalog_settings
         As for :class:`~transforms.catalog_reading.ReadCatalog`.
     label_tracks
         :class:`~transforms.label_tracks.LabelTracks`.
@@ -62,6 +63,7 @@ class LabelCatalog(beam.PTransform):
         self,
         catalog: str,
         catalog_states: Mapping[str, str] | None,
+        catalog_settings: CatalogSettings,
         label_tracks: beam.PTransform,
         policies: Sequence[RoyaltyPolicy],
         lineage: Mapping[str, Any],
@@ -69,7 +71,7 @@ class LabelCatalog(beam.PTransform):
         counted: Counted,
     ) -> None:
         super().__init__()
-        self._read_catalog = ReadCatalog(catalog, catalog_states)
+        self._read_catalog = ReadCatalog(catalog, catalog_states, catalog_settings)
         self._label_tracks, self._policies = label_tracks, policies
         self._lineage, self._rows_per_file, self._counted = lineage, rows_per_file, counted
 

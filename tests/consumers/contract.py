@@ -43,6 +43,7 @@ COLUMNS = {
         "flags": "VARCHAR[] NOT NULL",
         "label_source": "VARCHAR NOT NULL",
         **LINEAGE,
+        "licensor": "VARCHAR",
     },
     "track_segments": {
         "track_id": "VARCHAR NOT NULL",
@@ -99,6 +100,8 @@ VIEW_COLUMNS = {
     "duplicate_audio": {"audio_sha256", "tracks", "track_ids", "category", "functional_type"},
     "category_drift": {"category", "functional_type", "share_before", "share_after", "share_change"},
     "royalty_summary": {"policy_id", "policy_version", "royalty_class", "eligible", "tracks", "streams"},
+    "labels_by_licensor": {"licensor", "tracks", "music_tracks", "functional_tracks", "speech_tracks", "review_tracks"},
+    "royalty_by_licensor": {"policy_id", "policy_version", "licensor", "royalty_class", "eligible", "tracks"},
     "track_search": {"track_id", "title", "artist", "release_id", "category", "functional_type", "decision",
                      "confidence", "flags", "audio_sha256", "duplicate_of", "embedding", "model_version", "run_date"},
 }  # fmt: skip

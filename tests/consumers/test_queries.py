@@ -1,6 +1,8 @@
 """The example queries on the sample shard's real output, each checked against what the audio is known to be."""
 
+import collections
 import csv
+import json
 import re
 
 import duckdb
@@ -124,3 +126,13 @@ def test_the_index_file_agrees_with_the_exact_query(connection, warehouse, sampl
     tracks = [[row["track_id"] for row in named if row["index_id"] == number] for number in numbers]
     assert tracks[0] == ["trk_0030", "trk_0033", "trk_0034", "trk_0036", "trk_0037"]
     assert tracks[1] == ["trk_0038"]
+
+
+def test_each_label_has_the_licensor_of_its_catalog_row(connection):
+    lines = (SAMPLE / "catalog.jsonl").read_text(errors="replace").splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith('{"track_id": "trk_0') and line.endswith("}")]
+    licensors = {row["track_id"]: row.get("licensor") for row in rows}
+    found = dict(connection.execute("SELECT track_id, licensor FROM track_labels").fetchall())
+    assert found == {track_id: licensors[track_id] for track_id in found}
+    counted = connection.execute("SELECT licensor, tracks FROM labels_by_licensor").fetchall()
+    assert dict(counted) == collections.Counter(found.values())

@@ -211,3 +211,15 @@ def test_any_windows_give_a_consistent_decision(rows):
     assert set(decision.flags) <= set(FLAGS)
     assert [s.start_s for s in decision.segments] == sorted(s.start_s for s in decision.segments)
     assert all(a.category != b.category for a, b in zip(decision.segments, decision.segments[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "catalog_ms", "flags"),
+    [(183.4, 183, ["duration_in_other_unit", "longer_than_catalog"]),
+     (10.4, 11, ["duration_in_other_unit", "longer_than_catalog"]),
+     (9.9, 10, ["longer_than_catalog"]), (183.4, 188, ["longer_than_catalog"]), (183.4, 1, ["longer_than_catalog"]),
+     (183.4, 183_000_000, ["duration_in_other_unit", "shorter_than_catalog"]),
+     (183.4, 366_000_000, ["shorter_than_catalog"]), (1.5, 1_500_000, ["shorter_than_catalog"])],
+)  # fmt: skip
+def test_a_length_in_another_unit_is_told(duration_s, catalog_ms, flags):
+    assert duration_flags(duration_s, catalog_ms, DecisionSettings()) == flags

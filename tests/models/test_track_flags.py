@@ -18,13 +18,14 @@ ROWS = [
         ("Piano Sonata", "White Noise", None),
         ("Chapter 3", None),
         ("music", "noise", None),
-        (1000, 60_000, 900_000, None),
+        (60, 1000, 60_000, 900_000, None),
     )
 ]
 
 
 def test_every_flag_is_one_of_the_two_kinds():
-    of_row = {"longer_than_catalog", *(f"{words}_contradicts_audio" for words in ("declared_type", "release", "title"))}
+    of_row = {"duration_in_other_unit", "longer_than_catalog"}
+    of_row |= {*(f"{words}_contradicts_audio" for words in ("declared_type", "release", "title"))}
     assert {*OF_AUDIO, "truncated", "shorter_than_catalog"} == set(FLAGS) - of_row
 
 

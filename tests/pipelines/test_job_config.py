@@ -19,7 +19,7 @@ def leaves(mapping, path=()):
             yield (*path, key), value
 
 
-@pytest.mark.parametrize("name", ["sample.yaml", "production.yaml", "dataflow.yaml"])
+@pytest.mark.parametrize("name", ["sample.yaml", "export.yaml", "production.yaml", "dataflow.yaml"])
 def test_shipped_configs_are_valid(name):
     load_config(str(CONFIGS / name))
 

@@ -22,7 +22,7 @@ LINEAGE = {
 def label(track_id: str, category: str = "music", **columns: Any) -> dict[str, Any]:
     """A row of ``track_labels``; a functional one is noise unless ``columns`` say otherwise."""
     return (
-        dict.fromkeys(("isrc", "release_id", "title", "artist", "duplicate_of"))
+        dict.fromkeys(("isrc", "release_id", "title", "artist", "duplicate_of", "licensor"))
         | {"track_id": track_id, "category": category, "decision": "auto", "audio_uri": "a.flac", "duration_s": 100.0}
         | {"functional_type": "noise" if category == "functional" else None, "audio_sha256": "0" * 64, "flags": []}
         | dict.fromkeys(("confidence", "p_music", "p_functional", "p_speech"), 0.5)

@@ -55,6 +55,7 @@ def generate_run(
         tables["track_labels"].append(
             track | sha256 | label | lineage
             | dict.fromkeys(("isrc", "release_id", "artist", "duplicate_of"))
+            | {"licensor": (None, "A", "B")[number % 3]}
             | {"title": rng.choice(["Rain", None]), "audio_uri": f"{number}.flac", "label_source": "audio"}
             | {"duration_s": rng.uniform(5, 300), "decision": rng.choice(["auto", "auto", "review"])}
             | {name: rng.random() for name in ("confidence", "p_music", "p_functional", "p_speech")}

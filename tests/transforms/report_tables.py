@@ -20,7 +20,8 @@ def label(track_id: str, audio: str = "", **columns) -> dict:
         "audio_uri": f"{track_id}.flac", "audio_sha256": hashlib.sha256((audio or track_id).encode()).hexdigest(),
         "duration_s": 60.0, "category": "music", "functional_type": None, "decision": "review", "confidence": 0.9,
         "p_music": 0.9, "p_functional": 0.06, "p_speech": 0.04, "music_fraction": 1.0, "functional_fraction": 0.0,
-        "speech_fraction": 0.0, "duplicate_of": None, "flags": ["uncertain"], "label_source": "audio", **LINEAGE,
+        "speech_fraction": 0.0, "duplicate_of": None, "flags": ["uncertain"], "label_source": "audio", "licensor": None,
+        **LINEAGE,
     }  # fmt: skip
     return row | columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import pickle
@@ -245,3 +246,36 @@ def test_a_file_written_since_it_was_identified_is_not_given(tmp_path):
     with pytest.raises(AudioSourceError) as caught, local_copy("song.mp3", AudioRoot(str(tmp_path)), "0" * 64, stored):
         pass
     assert caught.value.error_type is ErrorType.AUDIO_CHANGED
+
+
+@pytest.mark.parametrize(
+    ("uri", "hint"),
+    [
+        ("none.mp3", "There is no file 'none.mp3'."),
+        ("C:\\Music\\a.mp3", "A backslash parts no folders here"),
+        ("sub\\a.mp3", "A backslash parts no folders here"),
+        ("sub%2Fa.mp3", "A percent sign is a character like any other here"),
+        ("100%.mp3", "There is no file '100%.mp3'."),
+    ],
+)
+def test_a_file_that_is_not_there_for_how_its_name_is_written(root: AudioRoot, uri: str, hint: str) -> None:
+    with pytest.raises(AudioSourceError) as caught:
+        identify(uri, root)
+    assert caught.value.error_type is ErrorType.MISSING_AUDIO
+    assert hint in caught.value.message
+    assert caught.value.message.endswith(hint) or hint.startswith("A ")
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [("HTTPS://host/a.mp3", "it is a web address"), ("nfs://host/a.mp3", "no installed file system reads its scheme")],
+)
+def test_what_no_file_system_reads_is_told_at_once_also_outside_the_root(
+    root: AudioRoot, monkeypatch: pytest.MonkeyPatch, uri: str, reason: str
+) -> None:
+    waits_s: list[float] = []
+    monkeypatch.setattr("transforms.audio_sources.time.sleep", waits_s.append)
+    with pytest.raises(AudioSourceError, match=reason) as caught:
+        identify(uri, dataclasses.replace(root, allow_outside_root=True))
+    assert caught.value.error_type is ErrorType.PATH_NOT_ALLOWED
+    assert waits_s == [], "it waited, as for a store that may come back"

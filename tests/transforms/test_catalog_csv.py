@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,3 +80,22 @@ def test_texts_are_those_of_the_records() -> None:
     text = b'id,title\n1,"a\nb"\n2,c\n\n3,"x\n'
     assert list(read_csv_texts(read_lines(io.BytesIO(text))))[:3] == [record.text for record in records(text)][:3]
     assert len(list(read_csv_texts(read_lines(io.BytesIO(text))))) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"id,title;x\n1,a;b\n", [["id", "title;x"], ["1", "a;b"]]),
+        (b'\n \n"id";"title"\n1;"a;b\n,c"\n2;d,e,f\n', [["id", "title"], ["1", "a;b\n,c"], ["2", "d,e,f"]]),
+        (b'id\ttitle\n1\t"a\tb"\n2\tc,d;e\n', [["id", "title"], ["1", "a\tb"], ["2", "c,d;e"]]),
+        (b'id;"a,b,c"\n1;2\n', [["id", "a,b,c"], ["1", "2"]]),
+        (b"id\n1,2;3\n", [["id"], ["1", "2;3"]]),
+        # As databases write tabs: a quote is a part of the text, wherever it stands.
+        (b'id\ttitle\n1\t"Heroes" (live)\n2\t12" mix\n3\t"x\n4\ty\n', [
+            ["id", "title"], ["1", '"Heroes" (live)'], ["2", '12" mix'], ["3", '"x'], ["4", "y"],
+        ]),
+    ],
+)  # fmt: skip
+def test_what_parts_the_header_parts_the_rows(text: bytes, expected: list[list[str]]) -> None:
+    assert [record.fields for record in records(text)] == expected
+    assert list(read_csv_texts(read_lines(io.BytesIO(text)))) == [record.text for record in records(text)]

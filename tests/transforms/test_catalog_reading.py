@@ -256,7 +256,13 @@ def test_each_parquet_and_csv_row_ends_in_exactly_one_place(table: list[tuple[st
 
 
 def test_bigquery_rows_are_named_by_their_content() -> None:
-    fields = {"track_id": "T1", "day": datetime.date(2026, 1, 2), "price": decimal.Decimal("1.5"), "f": float("nan")}
+    fields = {
+        "track_id": "T1",
+        "audio_uri": "a",
+        "day": datetime.date(2026, 1, 2),
+        "price": decimal.Decimal("1.5"),
+        "f": float("nan"),
+    }
     assert row_place(fields) == row_place(dict(reversed(fields.items())))
     assert row_place(fields) != row_place({**fields, "track_id": "T2"})
     read, record = list(NameBigQueryRow().process(fields))

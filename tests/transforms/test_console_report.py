@@ -21,7 +21,7 @@ def label(track_id, category="music", decision="auto", flags=(), title="A song",
         "category": category, "functional_type": "noise" if category == "functional" else None, "decision": decision,
         "confidence": 0.9, "p_music": 0.9, "p_functional": 0.05, "p_speech": 0.05, "music_fraction": 1.0,
         "functional_fraction": 1.0, "speech_fraction": 1.0, "duplicate_of": duplicate_of, "flags": list(flags),
-        "label_source": "audio", "model_version": "m", "taxonomy_version": "1", "run_id": "r",
+        "label_source": "audio", "licensor": None, "model_version": "m", "taxonomy_version": "1", "run_id": "r",
         "run_date": datetime.date.fromisoformat(DATE),
     }  # fmt: skip
 

@@ -57,7 +57,9 @@ def test_a_folder_that_vanished_fails_nothing(tmp_path):
     [
         ({}, "reading catalog rows", 0, None),
         ({"rows_read": 7}, "reading catalog rows", 7, None),
-        ({"rows_read": 9, "rows_valid": 8, "rows_identified": 3}, "finding audio of rows", 3, 8),
+        ({"rows_read": 90, "rows_valid": 8, "rows_identified": 3}, "finding audio of rows", 3, 90),
+        ({"rows_read": 90, "dead_letters": 5, "rows_valid": 8, "rows_identified": 3}, "finding audio of rows", 3, 85),
+        ({"rows_read": 90, "rows_to_label": 8, "rows_identified": 3}, "finding audio of rows", 3, None),
         ({"rows_valid": 8, "rows_identified": 8, "audio_found": 5, "audio_decoded": 2}, "labelling audio files", 2, 5),
         (
             {"audio_found": 5, "audio_decoded": 5, "audio_to_hear_again": 3, "audio_heard_again": 1},

@@ -134,3 +134,12 @@ def test_labels_that_make_no_sense(sound, cell, words):
 
 def test_an_error_type_that_is_not_documented(sound):
     assert "2 dead letters have an unknown error_type 'oops'" in changed(sound, error_types={"oops": 2})
+
+
+def test_flags_are_counted(sound):
+    labels = RUN.tables["track_labels"]
+    flagged = sum(bool(row["flags"]) for row in labels)
+    assert flagged
+    assert sound.flags == {"mixed_content": flagged, "truncated": flagged}
+    older = {name: value for name, value in sound.to_json().items() if name != "flags"}
+    assert RunSummary.from_json(older) == dataclasses.replace(sound, flags={})

@@ -101,3 +101,24 @@ def test_treatments_by_policy_and_class(tmp_path):
 def test_no_rows_at_all(tmp_path):
     figures = count_figures(write(tmp_path), 12)
     assert (figures.queue, figures.review_audios, figures.causes, figures.treatments) == ([], 0, [], [])
+
+
+def test_without_streams_the_licensors_are_those_of_the_catalog(labels, tmp_path):
+    labels = [
+        row | {"licensor": licensor} for row, licensor in zip(labels, ["A", "B", "A", "A", None, "B"], strict=True)
+    ]
+    labels[0]["category"] = "functional"
+    figures = count_figures(write(tmp_path, track_labels=labels), 1)
+    found = [
+        (row.licensor, row.functional, row.music, row.review, row.unlabelled, row.streams) for row in figures.licensors
+    ]
+    assert found == [("A", 1, 2, 3, 0, 0), ("B", 0, 2, 1, 0, 0), (None, 0, 1, 0, 0, 0)]
+    assert figures.month is None
+
+
+def test_a_table_that_is_too_old_for_licensors(labels, tmp_path):
+    tables = write(tmp_path, track_labels=[row | {"licensor": "A"} for row in labels])
+    path = tmp_path / "track_labels-0.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("licensor"), path)
+    found = {row.licensor: row.music for row in count_figures(tables, 1).licensors}
+    assert found == {None: 3, "A": 3}

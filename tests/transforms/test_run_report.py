@@ -212,3 +212,18 @@ def test_the_page_of_the_sample_shard(sample_output):
     assert len([tag for tag, _ in elements.tags if tag == "audio"]) == 12
     assert "No excerpt" not in elements.text
     assert "processor time per track" in elements.text
+
+
+def test_lengths_in_another_unit_are_told(tmp_path):
+    told = "4 of 4 labelled tracks last 1,000 times as long as the catalog says"
+    assert told not in page_of(tmp_path / "without")
+    assert told in page_of(tmp_path / "with", dataclasses.replace(run_summary(), flags={"duration_in_other_unit": 4}))
+
+
+def test_the_licensors_of_the_catalog_are_counted_and_only_shown(tmp_path):
+    labels = [label(f"t{number}", licensor=words) for number, words in enumerate(HOSTILE)]
+    labels += [label("f", category="functional", functional_type="noise", licensor=HOSTILE[0]), label("n")]
+    text = " ".join(check_inert(page_of(tmp_path, track_labels=labels)).text.split())
+    assert "By licensor: the catalog's licensor music functional speech for review all of them functional" in text
+    assert f"{HOSTILE[0]} 1 1 0 2 2 50.0 %" in text
+    assert "(none) 1 0 0 1 1 0.0 %" in text

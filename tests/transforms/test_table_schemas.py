@@ -11,6 +11,8 @@ from transforms.table_docs import render
 from transforms.table_schemas import SORT_KEYS, TABLES
 
 LINEAGE = "model_version taxonomy_version run_id run_date"
+#: Behind those of the contract, nullable.
+ADDED = {"track_labels": "licensor"}
 CONTRACT = {
     "track_labels": "track_id isrc release_id title artist audio_uri audio_sha256 duration_s category functional_type "
     "decision confidence p_music p_functional p_speech music_fraction functional_fraction speech_fraction duplicate_of "
@@ -26,7 +28,8 @@ CONTRACT = {
 
 @pytest.mark.parametrize("table", CONTRACT)
 def test_columns_are_the_contract(table):
-    assert TABLES[table].names == f"{CONTRACT[table]} {LINEAGE}".split()
+    assert TABLES[table].names == f"{CONTRACT[table]} {LINEAGE} {ADDED.get(table, '')}".split()
+    assert all(TABLES[table].field(name).nullable for name in ADDED.get(table, "").split())
 
 
 def test_no_other_tables():
@@ -46,7 +49,7 @@ def test_types_that_consumers_rely_on():
     assert labels.field("flags").type.value_type == pa.string()
     assert TABLES["track_embeddings"].field("embedding").type.value_type == pa.float32()
     nullable = {field.name for field in labels if field.nullable}
-    assert nullable == {"isrc", "release_id", "title", "artist", "functional_type", "duplicate_of"}
+    assert nullable == {"isrc", "release_id", "title", "artist", "functional_type", "duplicate_of", "licensor"}
 
 
 def test_every_error_type_and_flag_is_explained():

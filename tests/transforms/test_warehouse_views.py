@@ -183,3 +183,29 @@ def test_near_duplicates_are_followed_along_a_chain_within_the_bound():
     )
     clusters = connection.execute(read_sql(SQL_FOLDER / "examples" / "near_duplicate_noise.sql").statement).fetchall()
     assert [(cluster, audios) for cluster, _, audios, _, _ in clusters] == [("t0000", 1000)]
+
+
+def test_labels_and_treatments_by_the_licensor_of_the_catalog():
+    old = {"run_date": JANUARY, "licensor": "A"}
+    new = {"run_date": FEBRUARY, "licensor": "A"}
+    treated = {"policy_id": "p", "policy_version": "1", "royalty_class": "music", "stream_weight": 1.0}
+    connection = tables_with(
+        track_labels=[
+            label("gone", **old), label("m", "functional", **old), label("m", **new),
+            label("f", "functional", decision="review", **new), label("n", "speech", run_date=FEBRUARY),
+        ],
+        royalty_treatments=[
+            {"track_id": "m", "run_date": JANUARY, "eligible": False} | treated,
+            *({"track_id": track_id, "run_date": FEBRUARY} | treated for track_id in ("m", "n")),
+            {"track_id": "f", "run_date": FEBRUARY} | treated | {"eligible": False, "ineligible_reason": "why"},
+        ],
+    )  # fmt: skip
+    assert connection.sql("FROM labels_by_licensor ORDER BY licensor").fetchall() == [
+        ("A", 2, 1, 1, 0, 1, 0.5), (None, 1, 0, 0, 1, 0, 0.0),
+    ]  # fmt: skip
+    found = connection.sql(
+        "SELECT run_date, licensor, eligible, ineligible_reason, tracks FROM royalty_by_licensor ORDER BY ALL"
+    ).fetchall()
+    assert found == [
+        (FEBRUARY, "A", False, "why", 1), (FEBRUARY, "A", True, None, 1), (FEBRUARY, None, True, None, 1),
+    ]  # fmt: skip

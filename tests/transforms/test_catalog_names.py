@@ -1,0 +1,183 @@
+"""Catalogs whose columns have other names: the rows are those of the same catalog in the contract's names."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import pathlib
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from transforms.carried_rows import read_buckets
+from transforms.catalog_buckets import ReadCatalogBuckets, to_rows
+from transforms.catalog_checks import check_catalog
+from transforms.catalog_files import name_files
+from transforms.catalog_hints import as_config, likeliest
+from transforms.catalog_json_columns import JsonColumns
+from transforms.catalog_reading import JudgeRecord, NameBigQueryRow
+from transforms.catalog_records import read_records
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, ColumnNames
+from transforms.catalog_validation import CONTRACT_COLUMNS, validate_row
+from transforms.records import CatalogRow
+
+SETTINGS = CatalogSettings.model_validate(
+    {"columns": {"track_id": "Recording-Nr.", "audio_uri": "Dateï", "title": "Titel", "isrc": "Recording-Nr."},
+     "duration_unit": "s"}
+)  # fmt: skip
+NAMES = ["Recording-Nr.", "Dateï", "Titel", "title", "duration_ms"]
+ROWS = [
+    ["ZZEAR2500001", "a b.ogg", 'The "Rain"; part\t1', "not this one", "61.5"],
+    ["ZZEAR2500002", "b.ogg", "Zwei, drei", "", "7"],
+]
+EXPECTED = [
+    CatalogRow("ZZEAR2500001", "a b.ogg", 'The "Rain"; part\t1', isrc="ZZEAR2500001", duration_ms=61_500),
+    CatalogRow("ZZEAR2500002", "b.ogg", "Zwei, drei", isrc="ZZEAR2500002", duration_ms=7_000),
+]
+
+
+def write(folder: pathlib.Path, ending: str) -> pathlib.Path:
+    path = folder / f"c{ending}"
+    rows = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
+    if ending == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif "jsonl" in ending:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        delimiter = {".csv": ",", "-semicolon.csv": ";", "-tab.csv": "\t", ".tsv": "\t", ".tsv.gz": "\t"}[ending]
+        with path.open("w", encoding="utf-8-sig", newline="") as stream:
+            csv.writer(stream, delimiter=delimiter).writerows([NAMES, *ROWS])
+        if ending.endswith(".gz"):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    return path
+
+
+def without_tally(row: Any) -> CatalogRow:
+    assert isinstance(row, CatalogRow), row
+    return CatalogRow(**{name: getattr(row, name) for name in CONTRACT_COLUMNS})
+
+
+ENDINGS = [".jsonl", ".parquet", ".csv", "-semicolon.csv", "-tab.csv", ".tsv", ".tsv.gz"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_mapped_catalog_gives_the_rows_of_the_contract(tmp_path: pathlib.Path, ending: str) -> None:
+    path = write(tmp_path, ending)
+    assert check_catalog(str(path), SETTINGS) == ""
+    judge = JudgeRecord(SETTINGS)
+    (file,) = name_files([str(path)])
+    assert [without_tally(row) for record in read_records(file, SETTINGS) for row in judge.process(record)] == EXPECTED
+
+
+def test_a_mapped_bigquery_row() -> None:
+    record = list(NameBigQueryRow(SETTINGS).process(dict(zip(NAMES, ROWS[1], strict=True))))[-1]
+    assert without_tally(*JudgeRecord(SETTINGS).process(record)) == EXPECTED[1]
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".parquet"])
+def test_a_mapped_catalog_in_buckets(tmp_path: pathlib.Path, ending: str) -> None:
+    path = write(tmp_path, ending)
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        _ = pipeline | ReadCatalogBuckets(str(path), None, SETTINGS, str(tmp_path / "staging"), 2)
+    paths = [str(found) for found in (tmp_path / "staging").rglob("*.arrow")]
+    rows = sorted(to_rows(read_buckets(paths, [0, 1])), key=lambda row: row.track_id)
+    assert [without_tally(row) for row in rows] == EXPECTED
+
+
+def test_every_column_of_the_contract_can_be_mapped() -> None:
+    assert tuple(ColumnNames.model_fields) == CONTRACT_COLUMNS
+    names = {column: f"their {column}" for column in CONTRACT_COLUMNS}
+    settings = CatalogSettings.model_validate({"columns": names})
+    assert dict(settings.renamed()) == names
+    assert settings.of_run() == {"columns": names}
+
+
+def test_what_is_as_in_the_contract_is_no_part_of_the_run() -> None:
+    assert AS_IN_CONTRACT.of_run() == {}
+    assert CatalogSettings.model_validate({"columns": {"title": "title", "isrc": None}}).of_run() == {}
+    assert SETTINGS.of_run()["duration_unit"] == "s"
+
+
+@pytest.mark.parametrize(
+    "name", ["file_path", "ISRC", "file path", "null", "1e3", "a: b", "#x", "ä", '"', "2026-01-01"]
+)
+def test_the_mend_is_yaml_that_says_what_was_meant(name: str) -> None:
+    assert yaml.safe_load(as_config([("track_id", name), ("title", "t")])) == {
+        "catalog": {"columns": {"track_id": name, "title": "t"}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "found", "expected"),
+    [
+        ("track_id", ["title", "Track ID", "id"], "Track ID"),
+        ("track_id", ["artist", "recordingId"], "recordingId"),
+        ("track_id", ["trackid_", "tracks"], "trackid_"),
+        ("audio_uri", ["FilePath", "profile"], "FilePath"),
+        ("audio_uri", ["direction", "audio_url"], "audio_url"),
+        ("duration_ms", ["Duration (ms)", "direction"], "Duration (ms)"),
+        ("genres", ["gender"], None),
+        ("track_id", ["x", "", "..."], None),
+    ],
+)
+def test_the_likeliest_column(column: str, found: list[str], expected: str | None) -> None:
+    assert likeliest(column, found) == expected
+
+
+def test_optional_columns_under_other_names_are_told(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("track_id,audio_uri,Title,album,artist_id,artist,release_date,mood\n")
+    told = check_catalog(str(path))
+    assert "the catalog's columns 'Title', 'album'. If they are what Earmark calls title, release_title" in told
+    assert told.endswith("catalog: {columns: {title: Title, release_title: album}}")
+    settings = CatalogSettings.model_validate({"columns": {"title": "Title", "release_title": "album"}})
+    assert check_catalog(str(path), settings) == ""
+
+
+def test_json_lines_have_the_columns_of_all_their_rows(tmp_path: pathlib.Path) -> None:
+    settings = CatalogSettings.model_validate({"columns": {"language": "språk", "genres": "art"}})
+    row = {"track_id": "T", "audio_uri": "a"}
+    lines = ["no JSON", *[json.dumps(row)] * 300, json.dumps(row | {"språk": "da"}, ensure_ascii=False)]
+    (tmp_path / "1.jsonl").write_text("\n".join(lines))
+    (tmp_path / "2.jsonl").write_text(json.dumps({"art": ["x"]}))
+    assert check_catalog(str(tmp_path / "*.jsonl"), settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("183.4", 183_400), (183.4567, 183_457), (5, 5_000), ("0", 0), (" ", None), (float("nan"), None), (0.0005, 1)],
+)
+def test_lengths_in_seconds(value: Any, expected: int | None) -> None:
+    row = validate_row(
+        {"track_id": "T", "audio_uri": "a", "duration_ms": value}, "p", CatalogSettings(duration_unit="s")
+    )
+    assert without_tally(row).duration_ms == expected
+
+
+def test_what_databases_write_for_null(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text("track_id\taudio_uri\ttitle\tduration_ms\nT\ta\\Nb\t\\N\t\\N\n")
+    (file,) = name_files([str(path)])
+    ((_, fields),) = read_records(file)
+    assert fields == {"track_id": "T", "audio_uri": "a\\Nb", "title": None, "duration_ms": None}
+
+
+def test_of_a_file_that_is_looked_at_in_part_optional_columns_may_be_behind() -> None:
+    settings = CatalogSettings.model_validate({"columns": {"genres": "genre"}})
+    whole, part = JsonColumns(settings), JsonColumns(settings)
+    whole.look(iter([b'{"track_id": "T", "audio_uri": "a"}'] * 150), most=200)
+    part.look(iter([b'{"track_id": "T", "audio_uri": "a"}'] * 400), most=200)
+    assert "has no column 'genre', the config's catalog.columns.genres" in str(whole.problem())
+    assert part.problem() is None
+
+
+def test_of_a_file_that_is_looked_at_in_part_required_columns_are_there() -> None:
+    columns = JsonColumns(AS_IN_CONTRACT)
+    columns.look(iter([b'{"audio_uri": "a", "id": 1}'] * 400), most=200)
+    assert "has no column track_id; its columns are 'audio_uri', 'id'; if track_id is 'id'" in str(columns.problem())

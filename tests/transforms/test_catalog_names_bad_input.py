@@ -1,0 +1,144 @@
+"""Catalogs that lack a column: what is there, the likeliest one, and the mend, before any work."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.errors import UserError
+from transforms.catalog_checks import check_catalog
+from transforms.catalog_files import CatalogReadError, name_files
+from transforms.catalog_reading import NameBigQueryRow
+from transforms.catalog_records import read_records
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
+from transforms.catalog_validation import validate_row
+from transforms.records import DeadLetter
+
+
+def mapped(**columns: str) -> CatalogSettings:
+    return CatalogSettings.model_validate({"columns": columns})
+
+
+def write(folder: pathlib.Path, ending: str, row: dict[str, str]) -> pathlib.Path:
+    path = folder / f"c.{ending}"
+    if ending == "parquet":
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    elif ending == "jsonl":
+        path.write_text(json.dumps(row))
+    else:
+        delimiter = "\t" if ending == "tsv" else ","
+        path.write_text(f"{delimiter.join(row)}\n{delimiter.join(row.values())}\n")
+    return path
+
+
+ROW = {"ISRC": "ZZEAR2500001", "file_path": "a.ogg", "name": "Rain", "mood": "calm"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("settings", "sentences"),
+    [
+        (
+            AS_IN_CONTRACT,
+            [
+                "has no column track_id and no column audio_uri; its columns are 'ISRC', 'file_path', 'name', 'mood'; "
+                "if audio_uri is 'file_path', put this into the --config file: "
+                "catalog: {columns: {audio_uri: file_path, title: name, isrc: ISRC}}."
+            ],
+        ),
+        (
+            mapped(track_id="ISRC"),
+            ["has no column audio_uri", "catalog: {columns: {track_id: ISRC, audio_uri: file_path, title: name}}"],
+        ),
+        (
+            mapped(track_id="isrc_code", audio_uri="file_path"),
+            ["has no column 'isrc_code', the config's catalog.columns.track_id; its columns are 'ISRC', 'file_path'"],
+        ),
+        (
+            mapped(track_id="ISRC", audio_uri="file_path", title="Name"),
+            ["has no column 'Name', the config's catalog.columns.title;", "did you mean 'name'?"],
+        ),
+        (
+            mapped(track_id="ISRC", audio_uri="file_path", genres="tempo"),
+            ["has no column 'tempo', the config's catalog.columns.genres;"],
+        ),
+    ],
+)
+def test_a_column_that_is_not_there(
+    tmp_path: pathlib.Path, ending: str, settings: CatalogSettings, sentences: list[str]
+) -> None:
+    path = write(tmp_path, ending, ROW)
+    with pytest.raises(UserError) as caught:
+        check_catalog(str(path), settings)
+    assert f"--catalog {path}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    for sentence in sentences:
+        assert sentence in str(caught.value)
+    if ending != "jsonl":  # which has no header: a row without the column is a dead letter
+        (file,) = name_files([str(path)])
+        with pytest.raises(CatalogReadError, match="has no column"):
+            list(read_records(file, settings))
+
+
+def test_a_mapped_column_that_stands_twice(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "c.csv").write_text("id,id,audio_uri\n")
+    with pytest.raises(UserError, match="has the column id twice"):
+        check_catalog(str(tmp_path / "c.csv"), mapped(track_id="id"))
+
+
+def test_many_odd_columns_make_one_short_line(tmp_path: pathlib.Path) -> None:
+    names = ["\x1b[31mid", "x" * 500_000, *(f"c{n}" for n in range(50_000))]
+    (tmp_path / "c.csv").write_text(",".join(names) + "\n")
+    with pytest.raises(UserError) as caught:
+        check_catalog(str(tmp_path / "c.csv"))
+    assert len(str(caught.value)) < 900
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_bigquery_row_without_a_mapped_column() -> None:
+    with pytest.raises(CatalogReadError, match=r"the BigQuery catalog has no column 'Titel', .*mean 'titel'"):
+        list(NameBigQueryRow(mapped(title="Titel")).process({"track_id": "T", "audio_uri": "a", "titel": None}))
+
+
+def test_broken_rows_alone_are_no_reason_to_refuse(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "c.jsonl").write_text("no JSON\n[1]\n")
+    assert check_catalog(str(tmp_path / "c.jsonl"), mapped(title="t")) == ""
+
+
+def test_a_dead_letter_names_both_columns_and_keeps_the_row() -> None:
+    raw = {"Nr": "T\n", "audio_uri": None, "isrc": "x"}
+    letter = validate_row(raw, "c.csv:2", mapped(track_id="Nr"))
+    assert isinstance(letter, DeadLetter)
+    assert letter.message.startswith("c.csv:2: track_id ('Nr') is 'T\\n', not a non-empty text")
+    assert json.loads(letter.catalog_row) == raw
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (
+            "183.4",
+            "ms",
+            "is '183.4', not a whole number of milliseconds from 0 to 2678400000; where lengths are in seconds",
+        ),
+        (183.4, "ms", "where lengths are in seconds, set catalog.duration_unit: s in the config"),
+        ("3:03", "ms", "is '3:03', not a whole number of milliseconds from 0 to 2678400000."),
+        ("3:03", "s", "is '3:03', not a number of seconds from 0 to 2678400."),
+        ("1e3", "s", "not a number of seconds"),
+        ("9" * 19, "s", "not a number of seconds"),
+        (-1, "s", "not a number of seconds"),
+        (True, "s", "not a number of seconds"),
+        (float("inf"), "s", "not a number of seconds"),
+        ([1], "s", "not a number of seconds"),
+    ],
+)
+def test_lengths_that_are_none(value: Any, unit: str, expected: str) -> None:
+    settings = CatalogSettings.model_validate({"duration_unit": unit})
+    letter = validate_row({"track_id": "T", "audio_uri": "a", "duration_ms": value}, "p", settings)
+    assert isinstance(letter, DeadLetter)
+    assert expected in letter.message

@@ -1,0 +1,74 @@
+"""What a run says of its catalog as a whole."""
+
+import dataclasses
+
+import pytest
+
+from tests.transforms.report_tables import dead_letter, write
+from transforms.records import RowTally
+from transforms.run_notes import dead_letter_notes, unit_note
+from transforms.run_summary import RunSummary
+
+
+def note(labels: int, flagged: int, config: dict) -> str | None:
+    flags = {"duration_in_other_unit": flagged, "uncertain": labels}
+    return unit_note(RunSummary("r", "2026-01-31", tables={"track_labels": RowTally(labels, 0)}, flags=flags), config)
+
+
+@pytest.mark.parametrize(
+    ("config", "mend"),
+    [
+        ({}, "read as milliseconds: if it is in seconds, set catalog.duration_unit: s in the config."),
+        ({"catalog": {"duration_unit": "ms"}}, "set catalog.duration_unit: s in the config."),
+        ({"catalog": {"duration_unit": "s"}}, "if it is in milliseconds, leave that out."),
+    ],
+)
+def test_counts_and_the_mend_by_the_unit_that_was_read(config, mend):
+    found = note(2000, 1999, config)
+    assert "1,999 of 2,000 labelled tracks last 1,000 times as long" in found
+    assert found.endswith(mend)
+
+
+def test_single_slips_are_no_unit():
+    assert note(10_000, 9, {}) is None
+    assert note(10_000, 10, {}) is not None
+    assert note(1, 1, {}) is not None
+    assert note(1, 0, {}) is None
+    assert unit_note(RunSummary("r", "2026-01-31"), {}) is None
+
+
+def refused(folder, **error_types):
+    letters = [
+        dead_letter(number, error_type=cause, message=f"{cause} \x1b[1m {number}")
+        for cause, rows in error_types.items()
+        for number in range(rows)
+    ]
+    summary = RunSummary("r", "2026-01-31", error_types=error_types)
+    summary = dataclasses.replace(summary, tables={"dead_letters": RowTally(len(letters), 0)})
+    return dead_letter_notes(summary, write(folder, dead_letters=letters), "DIR")
+
+
+def test_a_refusal_gives_an_example_of_its_most_frequent_causes(tmp_path):
+    notes = refused(tmp_path, audio_too_short=1, invalid_row=4, empty_audio=2, missing_audio=3)
+    assert notes == [
+        "invalid_row 4, such as: invalid_row \N{REPLACEMENT CHARACTER}[1m 0",
+        "missing_audio 3, such as: missing_audio \N{REPLACEMENT CHARACTER}[1m 0",
+        "empty_audio 2, such as: empty_audio \N{REPLACEMENT CHARACTER}[1m 0",
+    ]
+    assert refused(tmp_path) == []
+
+
+def test_a_refusal_says_which_setting_most_dead_letters_hang_on(tmp_path):
+    assert refused(tmp_path, missing_audio=3, invalid_row=1)[-1].startswith("An audio_uri is looked up under DIR")
+    assert "allow_outside_root: true" in refused(tmp_path, path_not_allowed=3, missing_audio=2)[-1]
+    assert len(refused(tmp_path, path_not_allowed=2, missing_audio=2)) == 2
+
+
+def test_a_refusal_stays_one_without_its_tables(tmp_path):
+    tables = write(tmp_path, dead_letters=[dead_letter(0)])
+    for path in tmp_path.glob("dead_letters*"):
+        path.unlink()
+    summary = RunSummary("r", "d", error_types={"missing_audio": 1}, tables={"dead_letters": RowTally(1, 0)})
+    assert dead_letter_notes(summary, tables, "DIR") == [
+        "An audio_uri is looked up under DIR (--audio_root): is that right?"
+    ]

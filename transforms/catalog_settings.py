@@ -1,0 +1,56 @@
+"""What a catalog calls its columns, and in which unit it gives lengths (``catalog:`` in a config)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pydantic
+
+
+class ColumnNames(pydantic.BaseModel, frozen=True, extra="forbid"):
+    """The name in the catalog of each column of the contract; null where it is the contract's own name."""
+
+    track_id: str | None = pydantic.Field(default=None, min_length=1)
+    audio_uri: str | None = pydantic.Field(default=None, min_length=1)
+    title: str | None = pydantic.Field(default=None, min_length=1)
+    artist: str | None = pydantic.Field(default=None, min_length=1)
+    release_id: str | None = pydantic.Field(default=None, min_length=1)
+    release_title: str | None = pydantic.Field(default=None, min_length=1)
+    isrc: str | None = pydantic.Field(default=None, min_length=1)
+    duration_ms: str | None = pydantic.Field(default=None, min_length=1)
+    declared_type: str | None = pydantic.Field(default=None, min_length=1)
+    licensor: str | None = pydantic.Field(default=None, min_length=1)
+    record_label: str | None = pydantic.Field(default=None, min_length=1)
+    language: str | None = pydantic.Field(default=None, min_length=1)
+    genres: str | None = pydantic.Field(default=None, min_length=1)
+    audio_etag: str | None = pydantic.Field(default=None, min_length=1)
+
+
+class CatalogSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
+    """How a catalog is read (``catalog:``)."""
+
+    #: The catalog's own names of columns.
+    columns: ColumnNames = ColumnNames()
+    #: Unit of the column ``duration_ms``, whatever it is called: milliseconds or seconds.
+    duration_unit: Literal["ms", "s"] = "ms"
+
+    def named(self, column: str) -> str:
+        """Name in the catalog of a column of the contract."""
+        name: str | None = getattr(self.columns, column)
+        return column if name is None else name
+
+    def renamed(self) -> Iterator[tuple[str, str]]:
+        """Columns that have another name in the catalog, each with that name."""
+        for column in ColumnNames.model_fields:
+            if (name := self.named(column)) != column:
+                yield column, name
+
+    def of_run(self) -> dict[str, Any]:
+        """What rows depend on, for the ``run_id``; empty where all is as the contract has it."""
+        found: dict[str, Any] = {"columns": names} if (names := dict(self.renamed())) else {}
+        return found if self.duration_unit == "ms" else found | {"duration_unit": self.duration_unit}
+
+
+#: A catalog whose columns have the contract's names.
+AS_IN_CONTRACT = CatalogSettings()
