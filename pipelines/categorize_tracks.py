@@ -18,7 +18,7 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
-from pipelines.portable_job import start_job
+from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
@@ -145,12 +145,13 @@ def run(argv: Sequence[str] | None = None) -> int:
             pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
             build(pipeline, options, staging_dir, progress_dir if options.local else None)
             clock.lap("check and prepare")
-            with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-                result = start_job(pipeline)
-                done = wait_until_done(result, staging_dir)
-            if not done:
-                return EXIT_PUBLISHED
-            clock.take_metrics(result)
+            with own_engine(pipeline):
+                with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
+                    result = start_job(pipeline)
+                    done = wait_until_done(result, staging_dir)
+                if not done:
+                    return EXIT_PUBLISHED
+                clock.take_metrics(result)
             clock.lap("read, decode, label and write tables")
         summary = read_run_summary(staging_dir)
         least_labels = options.config.gates.min_rows_for_shares
