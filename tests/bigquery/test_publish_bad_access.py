@@ -11,6 +11,7 @@ import time
 import pytest
 
 from models.errors import UserError
+from pipelines.command_line import exit_status
 from pipelines.publish_tables import run
 from tests.bigquery.emulated_bigquery import PROJECT, ROOT
 from tests.bigquery.publishing import flags, is_job, make_run
@@ -116,6 +117,15 @@ def test_what_bigquery_refuses(server, new_dataset, output, moment, answer, sent
         assert sentence in refusal(flags(server, output, dataset), seconds=60.0)
     if "track_labels" in server.tables(dataset):
         assert server.ask(f"SELECT COUNT(*) FROM `{PROJECT}.{dataset}.track_labels`") == [(0,)]
+
+
+def test_what_bigquery_refuses_for_a_reason_of_its_own(server, new_dataset, output, capsys):
+    argv = flags(server, output, new_dataset())
+    with server.doing(answering(is_job("load"), 400, "invalid", "The partition expiration is too short")):
+        assert exit_status(run, argv) == 1
+    told = capsys.readouterr().err
+    assert "BigQuery refuses what was sent to it (400 invalid: The partition expiration is too short);" in told
+    assert "Traceback" not in told
 
 
 def test_googles_client_is_not_installed(server, output):
