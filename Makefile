@@ -12,6 +12,16 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test test-kill test-gcs test-bigquery test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
 
+# What is missing is said before anything is installed.
+ASKED = $(filter train evaluation-set model figures,$(MAKECMDGOALS))
+ifneq ($(ASKED),)
+ifeq ($(MANIFEST),)
+$(error MANIFEST is missing; give the CSV of a labelled corpus, as in: make $(firstword $(ASKED)) MANIFEST=FILE (docs/operations.md#training-data tells how to get one))
+else ifeq ($(wildcard $(MANIFEST)),)
+$(error MANIFEST=$(MANIFEST) is not there; give the CSV of a labelled corpus (docs/operations.md#training-data tells how to get one))
+endif
+endif
+
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
 
