@@ -112,6 +112,11 @@ class Job:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
         )  # fmt: skip
 
+    def begin_with(self, output: pathlib.Path) -> dict[str, bytes]:
+        """Put a copy of another job's output in this one's place; gives what is published there."""
+        shutil.copytree(output, self.output, dirs_exist_ok=True)
+        return self.published()
+
     def start_held(self, *flags: str, **environment: str) -> subprocess.Popen:
         """Start the job and come back when its decoder holds the first file; :meth:`release` lets it go on."""
         self.decoder_faults({"*": "wait"})

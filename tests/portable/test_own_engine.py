@@ -13,8 +13,6 @@ import pytest
 from tests.job_processes import running, wait_until_gone
 from tests.portable.engine import END_TIMEOUT_S, ENVIRONMENT, ROOT, RUN_DATE, prism, wait_for
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
-
 
 @contextlib.contextmanager
 def started(folder: pathlib.Path, *flags: str) -> Iterator[subprocess.Popen]:
@@ -51,7 +49,7 @@ def test_it_is_stopped_after_a_run_that_published(tmp_path, engine_flags):
     assert list((tmp_path / "out").glob("runs/*/_SUCCESS"))
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_is_stopped_when_a_signal_ends_the_job_at_work(number, tmp_path, engine_flags):
     with started(tmp_path, *engine_flags) as job:
         (tmp_path / "decoder-faults.json").write_text('{"*": "wait"}')
@@ -65,8 +63,7 @@ def test_it_is_stopped_when_a_signal_ends_the_job_at_work(number, tmp_path, engi
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("runner", ["PrismRunner", "FlinkRunner"])
+@pytest.mark.parametrize(("runner", "number"), [("PrismRunner", signal.SIGTERM), ("FlinkRunner", signal.SIGINT)])
 def test_it_is_stopped_when_a_signal_comes_before_it_answers(runner, number, tmp_path):
     """The program in its place starts, and never listens."""
     program = tmp_path / "engine"
