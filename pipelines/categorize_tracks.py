@@ -31,7 +31,8 @@ from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.previous_run import noted_audio_root
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
-from transforms.publishing import Publication, published_summary
+from transforms.published_summary import published_summary
+from transforms.publishing import Publication
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files

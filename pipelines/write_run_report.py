@@ -20,10 +20,11 @@ from pipelines.output_paths import check_outside_tables
 from pipelines.remote_paths import check_scheme
 from transforms.audio_sources import AudioRoot
 from transforms.published_runs import PublishedRun, read_published_run
-from transforms.publishing import published_summary, storage_for
+from transforms.published_summary import published_summary
 from transforms.report_figures import FiguresError
 from transforms.report_making import ReportSources, make_page
 from transforms.run_report import REPORT, is_run_page
+from transforms.run_storage import storage_for
 from transforms.run_timings import TIMINGS, RunTimings
 from transforms.streams_parquet import find_stream_files
 from transforms.table_schemas import TABLES

@@ -19,8 +19,10 @@ from tests.transforms.generated_tables import RUN_DATE, GeneratedRun, generate_r
 from tests.transforms.published_state import PARTITION, problems
 from transforms.publish_local import LocalStorage, exchange
 from transforms.publish_remote import RemoteStorage
-from transforms.publishing import Publication, Storage, published_summary
+from transforms.published_summary import published_summary
+from transforms.publishing import Publication
 from transforms.run_lock import AnotherRunError
+from transforms.run_storage import Storage
 from transforms.table_schemas import TABLES
 from transforms.whole_files import write_whole_file
 
