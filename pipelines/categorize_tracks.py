@@ -143,17 +143,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             clock.lap("check and prepare")
         else:
             staging_dir = publication.prepare()
-            pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
-            build(pipeline, options, staging_dir, progress_dir if options.local else None)
-            clock.lap("check and prepare")
-            with own_engine(pipeline):
-                with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-                    result = start_job(pipeline)
-                    done = wait_until_done(result, staging_dir)
-                if not done:
-                    return EXIT_PUBLISHED
-                clock.take_metrics(result)
-            clock.lap("read, decode, label and write tables")
+            if not _label(options, staging_dir, progress_dir, clock):
+                return EXIT_PUBLISHED
         summary = read_run_summary(staging_dir)
         least_labels = options.config.gates.min_rows_for_shares
         before = published_summary(options.output, date, least_labels=least_labels)
@@ -192,6 +183,21 @@ def run(argv: Sequence[str] | None = None) -> int:
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
     return EXIT_PUBLISHED
+
+
+def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, clock: RunClock) -> bool:
+    """Run the pipeline to its end; false when only a template of it was written."""
+    pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
+    build(pipeline, options, staging_dir, progress_dir if options.local else None)
+    clock.lap("check and prepare")
+    with own_engine(pipeline):
+        with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
+            result = start_job(pipeline)
+            done = wait_until_done(result, staging_dir)
+        if done:
+            clock.take_metrics(result)
+            clock.lap("read, decode, label and write tables")
+        return done
 
 
 def _carried_from(options: CategorizeOptions, summary: RunSummary) -> dict[str, Any] | None:

@@ -137,7 +137,7 @@ def read_previous_run(tables: str, before: datetime.date, *, least_labels: int =
     Parameters
     ----------
     least_labels
-        A run with fewer labels is passed over where one of the :data:`~transforms.publishing.LOOKED_BACK` latest has
+        A run with fewer labels is passed over where one of the :data:`LOOKED_BACK` latest has
         as many.
 
     Raises
