@@ -2,40 +2,27 @@
 
 import json
 import pathlib
-import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.command_line import exit_status
 from pipelines.write_run_report import run
-from tests.transforms.generated_tables import generate_run
-from tests.transforms.published_tables import publish
+from tests.pipelines.refusals import refusal
 
 PARTITION = "run_date=2026-01-31"
 
 
-@pytest.fixture(scope="module")
-def published_once(tmp_path_factory) -> pathlib.Path:
-    output = tmp_path_factory.mktemp("published") / "out"
-    publish(output, generate_run("run-1"))
-    (output / "runs" / "run-1" / "report.html").write_text("the old page")
-    return output
-
-
 @pytest.fixture
-def tables(published_once, tmp_path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(published_once, tmp_path / "out"))
+def tables(tables) -> pathlib.Path:
+    (tables / "runs" / "run-1" / "report.html").write_text("the old page")
+    return tables
 
 
 @pytest.fixture
 def refused(tables, capsys):
     def refuse(*flags, tables=tables) -> str:
-        assert exit_status(run, ["--tables", str(tables), *map(str, flags)]) == 2
-        message = capsys.readouterr().err
-        assert message.startswith("earmark: ")
-        assert message.count("\n") == 1
+        message = refusal(capsys, run, "--tables", tables, *flags)
         for page in tables.glob("runs/*/report.html"):
             assert page.read_text() == "the old page"
         return message
