@@ -52,10 +52,14 @@ def test_a_decoder_killed_from_outside(job: Job, undisturbed: dict[str, bytes]) 
     assert job.published() == undisturbed
 
 
-@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, job: Job) -> None:
+@pytest.mark.parametrize(
+    ("number", "to_all", "flags"),
+    [(signal.SIGINT, True, ("--processes", "2")), (signal.SIGTERM, False, ("--processes", "2")),
+     (signal.SIGTERM, False, ())],
+)  # fmt: skip
+def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, flags: tuple[str, ...], job: Job) -> None:
     """Ctrl-C goes to the whole group of processes, a scheduler's SIGTERM often to the first only."""
-    process = job.start_held("--processes", "2")
+    process = job.start_held(*flags)
     (os.killpg if to_all else os.kill)(process.pid, number)
     status, errors = finish(process, within_s=120)
     assert status == 128 + number
