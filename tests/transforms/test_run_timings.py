@@ -27,7 +27,7 @@ def test_laps_count_clock_and_processor_with_ended_children():
     subprocess.run([sys.executable, "-c", "sum(range(8_000_000))"], check=True)
     clock.lap("child")
     asleep, child = clock.timings(local=True).phases
-    assert 0.19 < asleep.wall_s <= at_most_s
+    assert 0.19 < asleep.wall_s <= at_most_s + 0.001  # milliseconds are kept
     assert asleep.cpu_s < 0.1 < child.cpu_s
 
 
