@@ -14,14 +14,7 @@ from models.errors import UserError
 from pipelines.command_line import exit_status
 from pipelines.publish_tables import run
 from tests.bigquery.emulated_bigquery import PROJECT, ROOT
-from tests.bigquery.publishing import flags, is_job, make_run
-
-
-@pytest.fixture(scope="module")
-def output(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    make_run(folder, "first", 6)
-    return folder
+from tests.bigquery.publishing import flags, is_job
 
 
 @pytest.fixture

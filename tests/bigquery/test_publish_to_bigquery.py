@@ -11,20 +11,6 @@ from transforms.bigquery_schema import BIGQUERY_TABLES, CLUSTERING, bigquery_col
 from transforms.table_schemas import TABLES
 
 
-@pytest.fixture(scope="module")
-def output(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    make_run(folder, "first", 24)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dataset(server, new_dataset, output):
-    name = new_dataset()
-    assert run(flags(server, output, name)) == 0
-    return name
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_of_the_files_is_there(server, dataset, output, table):
     expected = rows_of_files(output, table)
