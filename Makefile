@@ -10,7 +10,17 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # With it set, every start would compile TensorFlow and Beam anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-kill test-gcs test-bigquery test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+.PHONY: run test lanes lanes-installed test-kill test-gcs test-bigquery test-faults test-fuzz test-dataflow test-airflow test-portable test-report screenshot lint format types docs bench corpus train evaluation-set promote model figures warehouse clean
+
+# What is missing is said before anything is installed.
+ASKED = $(filter train evaluation-set model figures,$(MAKECMDGOALS))
+ifneq ($(ASKED),)
+ifeq ($(MANIFEST),)
+$(error MANIFEST is missing; give the CSV of a labelled corpus, as in: make $(firstword $(ASKED)) MANIFEST=FILE (docs/operations.md#training-data tells how to get one))
+else ifeq ($(wildcard $(MANIFEST)),)
+$(error MANIFEST=$(MANIFEST) is not there; give the CSV of a labelled corpus (docs/operations.md#training-data tells how to get one))
+endif
+endif
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipelines.categorize_tracks --catalog sample/catalog.jsonl --config configs/sample.yaml --policy spotify --policy deezer --output $(OUT)
@@ -52,12 +62,19 @@ test-portable: $(VENV)/.test-portable
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/portable
 
 # A run's page in headless Chromium (apt-get install chromium chromium-driver): under a minute.
-test-report: $(VENV)/.test-report
+test-report: $(VENV)/.test
 	$(BIN)/python -m pytest tests/report_page
 
 # docs/images/report.png anew, from the page of `make run`.
-screenshot: $(VENV)/.test-report run
+screenshot: $(VENV)/.test run
 	$(BIN)/python -m tests.report_page.screenshot --page "$$(ls -t $(OUT)/runs/*/report.html | head -n 1)" --output docs/images/report.png
+
+# All of these, as CI runs them: make lanes-installed, then make -j2 --output-sync=target lanes. None goes by the clock or
+# needs another, so they run beside each other, and each is printed when it is done. The longest come first.
+lanes: test-faults test-portable test-bigquery test-dataflow test-kill test-fuzz test-gcs test-airflow test-report types lint
+
+# Apart from them, since none may install into an environment that another runs in.
+lanes-installed: $(VENV)/.test-gcs $(VENV)-bigquery/.emulator $(VENV)/airflow/.installed $(VENV)/.test-portable
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -193,8 +210,3 @@ $(VENV)/.test-portable: $(VENV)/.test
 	@command -v go >/dev/null || { echo 'make test-portable builds the Prism of Apache Beam with Go, and there is no go on the PATH; install Go 1.26 or newer.' >&2; exit 1; }
 	@echo 'Building Prism $(BEAM_VERSION) with Go (some minutes the first time) ...'
 	@GOBIN=$(abspath $(BIN)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM_VERSION)
-
-$(VENV)/.test-report: $(VENV)/.test
-	@echo 'Installing what drives the browser ...'
-	@$(PIP) -e '.[browser]'
-	@touch $@

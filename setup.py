@@ -67,9 +67,9 @@ setup(
             "mypy>=1.15",
             "types-PyYAML",
             "setuptools>=75",
+            # make test-report and make screenshot, beside Chromium and its driver.
+            "selenium>=4.30,<5",
         ],
-        # make test-report and make screenshot, beside Chromium and its driver.
-        "browser": ["selenium>=4.30,<5"],
         # make test-gcs and make test-dataflow, beside gcp.
         "emulator": ["gcp-storage-emulator>=2026.7.19", "dockerfile-parse>=2.0,<3"],
     },

@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +14,8 @@ from typing import Any
 from models.errors import UserError
 from models.litert_form import Runtime, choose_runtime, read_litert_file, served_metadata
 from models.policy_files import policies_in_force, shipped_policies
-from models.promotion import check_promoted
 from models.royalty_policy import RoyaltyPolicy
-from models.saved_model import ModelMetadata, check_model_folder, shipped_model_folder
+from models.saved_model import ModelMetadata
 from models.window_records import DecodePlan
 from pipelines.command_line import IN_PROCESS_RUNNER, ArgumentParser, check_beam_flags, flags_of, run_date
 from pipelines.dataflow_flags import (
@@ -28,9 +26,11 @@ from pipelines.dataflow_flags import (
     refuse_flags_of_dataflow,
 )
 from pipelines.job_config import JobConfig, decode_plan, load_config
+from pipelines.job_model import find_model
+from pipelines.job_places import absolute, check_output, find_audio_root
 from pipelines.portable_flags import check_portable_flags
 from pipelines.remote_paths import check_bucket, check_scheme
-from pipelines.runners import check_runner
+from pipelines.runners import choose_runner
 from pipelines.unpublished_labels import LabelsTarget, add_labels_flag, labels_target
 from transforms.audio_comparison import UnchangedBy
 from transforms.catalog_bigquery import parse_bigquery
@@ -181,7 +181,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         )
     date = arguments.run_date or datetime.datetime.now(datetime.UTC).date()
     policies = policies_in_force(_each_policy(arguments.policy), date)
-    runner, runner_flags = _runner(beam_flags, arguments.processes)
+    runner, runner_flags = choose_runner(beam_flags, arguments.processes)
     local = runner == IN_PROCESS_RUNNER
     if is_dataflow(runner):
         places = {flag: getattr(arguments, flag) for flag in ("catalog", "audio_root", "output", "previous")}
@@ -195,11 +195,11 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     target = labels_target(arguments.bigquery_labels, beam_flags)
     check_scheme("--catalog", arguments.catalog)
     unused_columns = check_catalog(arguments.catalog, config.catalog)
-    audio_root = _audio_root(arguments.catalog, arguments.audio_root)
-    _check_output(arguments.output)
+    audio_root = find_audio_root(arguments.catalog, arguments.audio_root)
+    check_output(arguments.output)
     if arguments.staged == "":
         raise UserError("--staged '': is empty; give the staging folder that the job or a gate's refusal named.")
-    model_folder, metadata = _model(config)
+    model_folder, metadata = find_model(config)
     runtime = choose_runtime(config.model.runtime, metadata, local)
     if runtime == "litert" and "://" not in model_folder:
         read_litert_file(model_folder, metadata)
@@ -208,7 +208,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         check_accelerators(beam_flags, config.workers, runtime)
     elif not local:
         check_portable_flags(beam_flags)
-    place = str if local else _absolute
+    place = str if local else absolute
     catalog = place(arguments.catalog)
     labelling = _labelling(model, config)
     previous, carrying = _previous(
@@ -312,104 +312,3 @@ def _previous(
             "is unchanged."
         )
     return previous, carrying
-
-
-def _runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list[str]]:
-    """The runner, :data:`IN_PROCESS_RUNNER` when it runs on this machine, and flags to put behind Beam's."""
-    from argparse import ArgumentParser as PlainParser
-
-    plain = PlainParser(add_help=False, allow_abbrev=False)
-    plain.add_argument("--runner")
-    runner = plain.parse_known_args(list(beam_flags))[0].runner
-    local = runner is None or runner.lower() in ("fnapirunner", IN_PROCESS_RUNNER.lower())
-    if runner is not None and runner.lower() in ("dask", "daskrunner"):
-        raise UserError(
-            f"--runner {runner}: Beam's Dask runner loses rows; use the default, FlinkRunner or DataflowRunner."
-        )
-    if runner is not None and not local and not is_dataflow(runner):  # which has a sentence of its own
-        check_runner(runner)
-    flags = [f"--runner={IN_PROCESS_RUNNER}"] if runner is None else []
-    if processes is not None:
-        cores = os.cpu_count() or 1
-        if not 1 <= processes <= 4 * cores:
-            raise UserError(
-                f"--processes {processes}: give a number from 1 to {4 * cores} (this machine has {cores} cores)."
-            )
-        if not local:
-            raise UserError(f"--processes {processes}: is for local runs; --runner {runner} has flags of its own.")
-        if processes > 1:
-            flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
-    return IN_PROCESS_RUNNER if local or runner is None else runner, flags
-
-
-def _audio_root(catalog: str, audio_root: str | None) -> str:
-    if audio_root is None:
-        if catalog.startswith("bigquery:"):
-            raise UserError(
-                "--audio_root: is missing; a BigQuery catalog has no folder, so say what audio_uri is relative to."
-            )
-        folder = catalog.rpartition("/")[0] or ("/" if catalog.startswith("/") else ".")
-        while any(character in folder for character in "*?["):
-            folder = folder.rpartition("/")[0] or "."
-        return folder
-    if not audio_root:
-        raise UserError("--audio_root '': is empty; give a folder.")
-    check_scheme("--audio_root", audio_root)
-    if "://" not in audio_root and not pathlib.Path(audio_root).is_dir():
-        raise UserError(f"--audio_root {audio_root}: is no folder; give the folder that audio_uri is relative to.")
-    return audio_root
-
-
-def _absolute(path: str) -> str:
-    """Make a local path mean the same to a worker process, which was started in another folder."""
-    # Not resolved: a link may lead somewhere else on the worker.
-    return path if path.startswith("bigquery:") or "://" in path else os.path.abspath(path)  # noqa: PTH100
-
-
-def _check_output(output: str) -> None:
-    if not output:
-        raise UserError("--output '': is empty; give a folder.")
-    check_scheme("--output", output)
-    if "://" in output:
-        check_bucket("--output", output)
-        return
-    path = pathlib.Path(output)
-    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if not existing.is_dir():
-        raise UserError(f"--output {output}: {existing} is a file; give a folder.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"--output {output}: {existing} cannot be written to; give a folder that can.")
-
-
-def _model(config: JobConfig) -> tuple[str, ModelMetadata]:
-    """The folder of the model that will label, and what it says of itself; promoted, unless the config lets it be."""
-    folder = config.model.folder or shipped_model_folder()
-    if "://" not in folder:
-        return folder, _checked_model(folder, folder, config)
-    check_scheme("model.folder", folder)
-    import tempfile
-
-    from apache_beam.io.filesystems import FileSystems
-
-    from transforms.model_inference import copy_model_folder
-
-    with tempfile.TemporaryDirectory(prefix="earmark-model-") as copy:
-        part = "earmark_model.json"
-        try:
-            with FileSystems.open(f"{folder.rstrip('/')}/{part}") as remote:
-                (pathlib.Path(copy) / part).write_bytes(remote.read())
-            if not config.model.allow_unpromoted:
-                part = "a file of it"
-                copy_model_folder(folder, copy)
-        except Exception as error:
-            raise UserError(
-                f"model.folder {folder}: {part} cannot be read ({error}); give the folder of a model."
-            ) from error
-        return folder, _checked_model(copy, folder, config)
-
-
-def _checked_model(folder: str, named: str, config: JobConfig) -> ModelMetadata:
-    metadata = check_model_folder(folder)
-    if not config.model.allow_unpromoted:
-        check_promoted(folder, named)
-    return metadata

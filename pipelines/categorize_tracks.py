@@ -18,7 +18,7 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
-from pipelines.portable_job import start_job
+from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
@@ -32,7 +32,8 @@ from transforms.previous_run import noted_audio_root
 from transforms.printable import printable
 from transforms.progress import CountProgress, ProgressDisplay
 from transforms.publish_manifest import build_manifest
-from transforms.publishing import Publication, published_summary
+from transforms.published_summary import published_summary
+from transforms.publishing import Publication
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files
@@ -146,16 +147,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             clock.lap("check and prepare")
         else:
             staging_dir = publication.prepare()
-            pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
-            build(pipeline, options, staging_dir, progress_dir if options.local else None)
-            clock.lap("check and prepare")
-            with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
-                result = start_job(pipeline)
-                done = wait_until_done(result, staging_dir)
-            if not done:
+            if not _label(options, staging_dir, progress_dir, clock):
                 return EXIT_PUBLISHED
-            clock.take_metrics(result)
-            clock.lap("read, decode, label and write tables")
         summary = read_run_summary(staging_dir)
         least_labels = options.config.gates.min_rows_for_shares
         before = published_summary(options.output, date, least_labels=least_labels)
@@ -198,6 +191,21 @@ def run(argv: Sequence[str] | None = None) -> int:
         if unit:
             print(unit)
     return EXIT_PUBLISHED
+
+
+def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, clock: RunClock) -> bool:
+    """Run the pipeline to its end; false when only a template of it was written."""
+    pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
+    build(pipeline, options, staging_dir, progress_dir if options.local else None)
+    clock.lap("check and prepare")
+    with own_engine(pipeline):
+        with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
+            result = start_job(pipeline)
+            done = wait_until_done(result, staging_dir)
+        if done:
+            clock.take_metrics(result)
+            clock.lap("read, decode, label and write tables")
+        return done
 
 
 def _carried_from(options: CategorizeOptions, summary: RunSummary) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a local run at once, whatever its worker threads are doing."""
+"""Ctrl-C and SIGTERM: what a job does when one comes. A local run ends at once, whatever its threads are doing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
+from typing import Final
+
+#: Of Ctrl-C, and of schedulers and shutdowns.
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -32,6 +36,34 @@ def temporary_folder() -> Iterator[str]:
                 os.environ["TMPDIR"] = variable
 
 
+class InterruptedJobError(BaseException):
+    """A signal came inside a block of :func:`raised_signals`.
+
+    Attributes
+    ----------
+    number
+        The signal's. Who has tidied up outside of the block sends it again: then it does what it did before.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+@contextlib.contextmanager
+def raised_signals(*numbers: signal.Signals) -> Iterator[None]:
+    """Turn signals, SIGINT and SIGTERM by default, into an :class:`InterruptedJobError` wherever the main thread is.
+
+    Only for code that any exception may leave at any place, as when it waits for a job that runs elsewhere.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise InterruptedJobError(number)
+
+    with _handled(stop, numbers or _ENDING):
+        yield
+
+
 @contextlib.contextmanager
 def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
     """End the process with status 128 + signal when SIGINT or SIGTERM comes inside the block.
@@ -46,9 +78,6 @@ def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
     *temporary_folders
         Deleted before the process ends.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
@@ -60,9 +89,19 @@ def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
         sys.stdout.flush()
         os._exit(128 + number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handled(stop, _ENDING):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    """Install a handler for the block. Python hands signals to the main thread; in another this does nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 from apache_beam.runners.portability.portable_runner import PipelineResult as PortableResult
 from apache_beam.runners.runner import PipelineState
 
 from models.errors import RunFailedError
+from pipelines.interrupts import InterruptedJobError, raised_signals
 from pipelines.portable_job import wait_for_portable_job
 
 _STAGED = """\
@@ -59,8 +56,12 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
     from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
 
     try:
-        with _cancelled_on_sigterm(result, job):
+        with raised_signals(signal.SIGTERM):
             state = result.wait_until_finish()
+    except InterruptedJobError as interrupted:
+        _cancel(result, job)  # a scheduler that ends this process would start a second job
+        signal.raise_signal(interrupted.number)
+        raise
     except DataflowRuntimeException as error:
         raise RunFailedError(f"{job}: {error}; nothing was published.") from error
     if state != PipelineState.DONE:
@@ -68,30 +69,10 @@ def wait_until_done(result: Any, staging_dir: str) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _cancelled_on_sigterm(result: Any, job: str) -> Iterator[None]:
-    """Cancel the job before SIGTERM does what it did: a scheduler that ends this process would start a second job.
-
-    The main thread only sleeps meanwhile, so a request from the handler meets no other of its own.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-
-    def cancel(number: int, frame: FrameType | None) -> None:
-        try:
-            result.cancel()
-            message = f"earmark: {job} is cancelled.\n"
-        except Exception as error:  # whatever it is, the process must end
-            message = f"earmark: {job} could not be cancelled ({error}) and goes on.\n"
-        os.write(2, message.encode())
-        if callable(before):
-            before(number, frame)
-        os._exit(128 + number)
-
-    signal.signal(signal.SIGTERM, cancel)
+def _cancel(result: Any, job: str) -> None:
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        result.cancel()
+        message = f"earmark: {job} is cancelled.\n"
+    except Exception as error:  # whatever it is, the process must end
+        message = f"earmark: {job} could not be cancelled ({error}) and goes on.\n"
+    os.write(2, message.encode())

@@ -4,21 +4,78 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import signal
 import threading
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import apache_beam as beam
 import grpc
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.portability.portable_runner import PortableRunner
 
 from models.errors import RunFailedError
+from pipelines.interrupts import InterruptedJobError, raised_signals
 
 #: Longest wait for a job service to take a cancellation.
 _CANCEL_S: Final = 10.0
 _REASON_CHARACTERS: Final = 250
+
+
+@contextlib.contextmanager
+def own_engine(pipeline: beam.Pipeline) -> Iterator[None]:
+    """Stop the engine that Beam starts for a job that names none, when the block ends, which a signal may do.
+
+    Beam itself stops it when the interpreter ends, which is too late: the engine's folder is among the job's temporary
+    files, and gone by then; and after a signal the interpreter does not come to its end.
+
+    Parameters
+    ----------
+    pipeline
+        Started inside the block. Does nothing where its runner is no portable one.
+    """
+    if not isinstance(pipeline.runner, PortableRunner):
+        yield
+        return
+    engines: list[JobServer] = []
+    default = pipeline.runner.default_job_server
+
+    def noted(options: PipelineOptions) -> JobServer:
+        engines.append(default(options))
+        return engines[-1]
+
+    pipeline.runner.default_job_server = noted
+    before = _children()
+    try:
+        # Raised, since Beam ends an engine that does not answer yet when something is raised, and in no other way.
+        with raised_signals():
+            yield
+    except InterruptedJobError as interrupted:
+        _stop(engines)
+        # Beam does not know an engine yet whose start the signal came into.
+        for pid in _children() - before:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        signal.raise_signal(interrupted.number)
+        raise
+    finally:
+        _stop(engines)
+
+
+def _stop(engines: Sequence[JobServer]) -> None:
+    for engine in engines:
+        engine.stop()  # does nothing the second time
+
+
+def _children() -> set[int]:
+    """Process ids of this process's children; none where the kernel is not Linux."""
+    found: set[int] = set()
+    for path in pathlib.Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found.update(map(int, path.read_text().split()))
+    return found
 
 
 def start_job(pipeline: beam.Pipeline) -> Any:
@@ -65,9 +122,12 @@ def wait_for_portable_job(result: Any) -> None:
     RunFailedError
         The job failed or was cancelled on the engine, or its job service was lost.
     """
-    with _cancelled_on_signals(result):
+    with raised_signals():
         try:
             result.wait_until_finish()
+        except InterruptedJobError:
+            _cancel(result)
+            raise
         except grpc.RpcError as error:
             details = error.details() if isinstance(error, grpc.Call) else None
             raise RunFailedError(
@@ -105,41 +165,19 @@ def _last_line(error: Exception) -> str:
     return lines[-1].rstrip(".") if lines else type(error).__name__
 
 
-@contextlib.contextmanager
-def _cancelled_on_signals(result: Any) -> Iterator[None]:
-    """Cancel the job on SIGINT and SIGTERM, then let the handler act that was there before.
+def _cancel(result: Any) -> None:
+    """Cancel the job, whose workers would go on at somebody's cost for a run that will never be published."""
 
-    Workers would go on otherwise, at somebody's cost, for a run that will never be published.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    def cancel() -> None:
+        with contextlib.suppress(Exception):  # whatever is wrong with the service, this process ends
+            result.cancel()
+            answered.append(True)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        # In a thread, since a job service that has gone may not answer.
-        answered: list[bool] = []
-        thread = threading.Thread(target=_cancel, args=(result, answered), daemon=True)
-        thread.start()
-        thread.join(_CANCEL_S)
-        told = "was cancelled" if answered else "could not be cancelled and may go on there"
-        with contextlib.suppress(OSError):
-            os.write(2, f"\nearmark: the job on the engine {told}.".encode())
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-        elif handler == signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _cancel(result: Any, answered: list[bool]) -> None:
-    with contextlib.suppress(Exception):  # whatever is wrong with the service, this process ends
-        result.cancel()
-        answered.append(True)
+    # In a thread, since a job service that has gone may not answer.
+    answered: list[bool] = []
+    thread = threading.Thread(target=cancel, daemon=True)
+    thread.start()
+    thread.join(_CANCEL_S)
+    told = "was cancelled" if answered else "could not be cancelled and may go on there"
+    with contextlib.suppress(OSError):
+        os.write(2, f"\nearmark: the job on the engine {told}.".encode())

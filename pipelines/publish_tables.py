@@ -28,8 +28,9 @@ compared with the files, and one transaction puts them in the place of the date'
 again, also after it was killed, leaves the same. docs/bigquery.md has the permissions, the costs and what may be relied
 on.
 
-Exit status: 0 published, or was already; 1 another publication was in the way, run it again; 2 bad arguments, tables
-that do not fit or no access, and the partition is as it was; 3 counts or checksums differ."""
+Exit status: 0 published, or was already; 1 another publication was in the way or BigQuery refused something, run it
+again; 2 bad arguments, tables that do not fit or no access, and the partition is as it was; 3 counts or checksums
+differ."""
 
 
 def make_parser() -> ArgumentParser:
@@ -64,7 +65,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         For a bad argument, no access, a date that has no published run or tables that do not fit; no partition was
         changed.
     RunFailedError
-        Another publication was in the way.
+        Another publication was in the way, or BigQuery refused something for a reason of its own.
     """
     arguments = make_parser().parse_args(argv)
     place = Place(arguments.project, arguments.dataset, arguments.api_endpoint)

@@ -10,6 +10,7 @@ from typing import Final
 
 from models.errors import RunFailedError, UserError
 from pipelines.full_disk import error_chain, full_disk_sentence, is_full_disk
+from pipelines.unpublished_labels import refused_labels
 
 _AGAIN: Final = "The partition is as it was; run the same command again."
 _CHANGED_TEXT: Final = re.compile(
@@ -60,6 +61,8 @@ def _sentence(error: BaseException, catalog: str, output: str) -> str | None:
             f"--previous: the file {found[2]} of run {found[1]} {what}; if this happens again, give --force in the "
             "place of --previous."
         )
+    if refused := refused_labels(text):
+        return refused
     if is_full_disk(error):
         return full_disk_sentence(f"--output {output}")
     if stores := [link for link in chain if _is_of_a_store(link)]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+from collections.abc import Sequence
+
 from models.errors import UserError
+from pipelines.command_line import IN_PROCESS_RUNNER
+from pipelines.dataflow_flags import is_dataflow
 
 _KNOWN = "DirectRunner, PortableRunner, PrismRunner, FlinkRunner, SparkRunner and DataflowRunner"
 
@@ -33,3 +39,40 @@ def check_runner(runner: str) -> None:
         f"--runner {runner}: there is no such runner{f' ({reason})' if reason else ''}; leave it out to run in this "
         f"process, or give one of {_KNOWN}."
     )
+
+
+def choose_runner(beam_flags: Sequence[str], processes: int | None) -> tuple[str, list[str]]:
+    """Choose the runner from Beam's flags and ``--processes``.
+
+    Returns
+    -------
+    runner, flags
+        :data:`IN_PROCESS_RUNNER` when the job runs on this machine, and flags to put behind Beam's.
+
+    Raises
+    ------
+    UserError
+        There is no such runner, it loses rows, or ``--processes`` does not fit.
+    """
+    plain = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    plain.add_argument("--runner")
+    runner = plain.parse_known_args(list(beam_flags))[0].runner
+    local = runner is None or runner.lower() in ("fnapirunner", IN_PROCESS_RUNNER.lower())
+    if runner is not None and runner.lower() in ("dask", "daskrunner"):
+        raise UserError(
+            f"--runner {runner}: Beam's Dask runner loses rows; use the default, FlinkRunner or DataflowRunner."
+        )
+    if runner is not None and not local and not is_dataflow(runner):  # which has a sentence of its own
+        check_runner(runner)
+    flags = [f"--runner={IN_PROCESS_RUNNER}"] if runner is None else []
+    if processes is not None:
+        cores = os.cpu_count() or 1
+        if not 1 <= processes <= 4 * cores:
+            raise UserError(
+                f"--processes {processes}: give a number from 1 to {4 * cores} (this machine has {cores} cores)."
+            )
+        if not local:
+            raise UserError(f"--processes {processes}: is for local runs; --runner {runner} has flags of its own.")
+        if processes > 1:
+            flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={processes}"]
+    return IN_PROCESS_RUNNER if local or runner is None else runner, flags

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from models.errors import UserError
 from pipelines.remote_paths import check_scheme
-from transforms.bigquery_errors import require_bigquery_library
+from transforms.bigquery_errors import refusal, require_bigquery_library
 from transforms.catalog_bigquery import require_google_credentials
 
 FLAG = "--bigquery_labels"
+
+#: An answer that is an error, and a load job that failed, in the words of Beam, which hands them on as text.
+_ANSWER: Final = re.compile(r"HttpError accessing <\S*/bigquery/\S*>.*?, content <(\{.*?\})>", re.DOTALL)
+_FAILED_JOB: Final = re.compile(
+    r"BigQuery job \S+ failed\. Error Result: <ErrorProto\b.*?\bmessage: (['\"])(.*?)\1\s+reason: '(\w+)'", re.DOTALL
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,3 +72,25 @@ def labels_target(value: str | None, beam_flags: Sequence[str]) -> LabelsTarget 
     require_google_credentials(value, FLAG)
     check_scheme("--temp_location", temp_location)
     return LabelsTarget(value, temp_location)
+
+
+def refused_labels(text: str) -> str | None:
+    """What BigQuery said when it did not take the rows, in one sentence; null for a text that tells of no such thing.
+
+    Parameters
+    ----------
+    text
+        Of what was raised in the job; it may hold more.
+    """
+    if found := _ANSWER.search(text):
+        try:
+            error = json.loads(found[1])["error"]
+            said = refusal(error["code"], {detail["reason"] for detail in error["errors"]}, error["message"])
+        except (ValueError, KeyError, TypeError):  # what answers is no BigQuery
+            said = found[1]
+    elif found := _FAILED_JOB.search(text):
+        said = refusal(None, [found[3]], found[2])
+    else:
+        return None
+    said = " ".join(said.split())[:300].rstrip(".")
+    return f"{FLAG}: BigQuery refuses the label rows ({said}); docs/bigquery.md says what it asks for."

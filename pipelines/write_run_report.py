@@ -20,10 +20,11 @@ from pipelines.output_paths import check_outside_tables
 from pipelines.remote_paths import check_scheme
 from transforms.audio_sources import AudioRoot
 from transforms.published_runs import PublishedRun, read_published_run
-from transforms.publishing import published_summary, storage_for
+from transforms.published_summary import published_summary
 from transforms.report_figures import FiguresError
 from transforms.report_making import ReportSources, make_page
-from transforms.run_report import REPORT
+from transforms.run_report import REPORT, is_run_page
+from transforms.run_storage import storage_for
 from transforms.run_timings import TIMINGS, RunTimings
 from transforms.streams_parquet import find_stream_files
 from transforms.table_schemas import TABLES
@@ -61,7 +62,9 @@ def make_parser() -> ArgumentParser:
         "--streams", metavar="GLOB", help="Parquet with track_id, month, licensor, streams: orders the review queue"
     )
     parser.add_argument("--config", metavar="FILE", help="the config of the run (default: every default)")
-    parser.add_argument("--output", metavar="FILE", help=f"default: runs/<run_id>/{REPORT} in --tables")
+    parser.add_argument(
+        "--output", metavar="FILE", help=f"a new file or an earlier page (default: runs/<run_id>/{REPORT} in --tables)"
+    )
     return parser
 
 
@@ -88,6 +91,7 @@ def parse(argv: Sequence[str] | None) -> ReportOptions:
     own_page = pathlib.Path(arguments.tables, "runs", run.run_id, REPORT)
     if output is not None and output.resolve() != own_page.resolve():
         check_outside_tables("--output", arguments.output, "--tables", arguments.tables)
+        _check_may_be_replaced(output)
     sources = ReportSources(
         files={table: [file.uri for file in run.files_of(table)] for table in TABLES},
         previous=published_summary(
@@ -101,6 +105,19 @@ def parse(argv: Sequence[str] | None) -> ReportOptions:
         stream_files=find_stream_files(arguments.streams) if arguments.streams is not None else (),
     )
     return ReportOptions(arguments.tables, run, sources, output)
+
+
+def _check_may_be_replaced(output: pathlib.Path) -> None:
+    """Refuse a file that is there, unless it is empty or an earlier page."""
+    if not output.is_file() or output.stat().st_size == 0:
+        return
+    try:
+        with output.open("rb") as stream:
+            replaceable = is_run_page(stream)
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be read ({error.strerror or error}).") from error
+    if not replaceable:
+        raise UserError(f"--output {output}: is there and is no page of a run; give another name, or take it away.")
 
 
 def run(argv: Sequence[str] | None = None) -> int:

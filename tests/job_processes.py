@@ -3,10 +3,17 @@
 import contextlib
 import os
 import pathlib
+import resource
 import time
 
 #: What may run as a decoder process in tests.
 DECODERS = ("transforms.decoder_child", "tests.faults.commanded_decoder")
+
+
+def cpu_of_ended_children_s() -> float:
+    """Processor time of the children that have ended, which no load of the machine changes much."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def has_exited(pid: int) -> bool:

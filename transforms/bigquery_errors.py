@@ -10,7 +10,7 @@ import dataclasses
 import importlib.util
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from models.errors import RunFailedError, UserError
@@ -61,9 +61,10 @@ def require_bigquery_library() -> None:
 
 @contextlib.contextmanager
 def plain_errors(place: Place) -> Iterator[None]:
-    """Turn what a user can mend about BigQuery into a :class:`UserError`; anything else passes.
+    """Turn what a user can mend about BigQuery into a :class:`UserError`.
 
-    What others did to the same tables meanwhile becomes a :class:`RunFailedError`.
+    What others did to the same tables meanwhile, and any other refusal of BigQuery's, becomes a
+    :class:`RunFailedError`.
     """
     import requests
     from google.api_core import exceptions
@@ -88,12 +89,17 @@ def plain_errors(place: Place) -> Iterator[None]:
         ) from error
     except exceptions.GoogleAPICallError as error:
         sentence = _mend(error, place)
-        if sentence is None:
-            raise
-        raise (RunFailedError if error.code in {404, 409} else UserError)(sentence) from error
+        if sentence is not None:
+            raise (RunFailedError if error.code in {404, 409} else UserError)(sentence) from error
+        raise RunFailedError(
+            f"--project {place.project} --dataset {place.dataset}: BigQuery refuses what was sent to it "
+            f"({refusal(error.code, reasons(error), brief(error))}); no partition was changed by halves. If the data "
+            "set's settings do not explain it, please report it."
+        ) from error
 
 
 def _mend(error: Any, place: Place) -> str | None:
+    """A sentence with the mend; null for what nobody thought of."""
     message = brief(error)
     if reasons(error) & _QUOTA:
         return f"BigQuery's quota of project {place.project} is used up ({message}); run the same command again later."
@@ -128,6 +134,11 @@ def _mend(error: Any, place: Place) -> str | None:
 def reasons(error: Any) -> set[str]:
     """The reasons that BigQuery gives for an error, such as ``accessDenied``; none when it was not BigQuery."""
     return {str(detail.get("reason")) for detail in getattr(error, "errors", None) or () if isinstance(detail, dict)}
+
+
+def refusal(status: int | None, named: Iterable[str], message: str) -> str:
+    """An answer in short, such as ``400 invalid: message``."""
+    return f"{' '.join([str(status or ''), *sorted(named)]).strip()}: {message}"
 
 
 def brief(error: Any) -> str:

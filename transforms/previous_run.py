@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
-from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
+from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
 from transforms.table_schemas import TABLES
 
 #: Tables whose rows are carried.

@@ -13,7 +13,8 @@ from typing import IO, Any, Final
 from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
-from transforms.publishing import LOOKED_BACK, MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
+from transforms.published_summary import LOOKED_BACK
+from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.table_schemas import TABLES
 
 _BLOCK_BYTES: Final = 2**20
@@ -136,7 +137,7 @@ def read_previous_run(tables: str, before: datetime.date, *, least_labels: int =
     Parameters
     ----------
     least_labels
-        A run with fewer labels is passed over where one of the :data:`~transforms.publishing.LOOKED_BACK` latest has
+        A run with fewer labels is passed over where one of the :data:`LOOKED_BACK` latest has
         as many.
 
     Raises

@@ -13,70 +13,24 @@ A run's tables are current and whole when ``runs/<run_id>`` holds ``_SUCCESS`` a
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import datetime
 import json
 import logging
 import re
-import signal
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
 
 from models.errors import UserError
-from transforms.publish_local import LocalStorage
 from transforms.publish_manifest import check_date
-from transforms.run_summary import SUMMARY_NAME, RunSummary, StagedFile, to_text
+from transforms.publish_plan import PAPERS, Plan, PublicationError, carry_out, staging_folder, uninterrupted
+from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
+from transforms.run_summary import SUMMARY_NAME, StagedFile, to_text
 from transforms.table_schemas import TABLES
 
-if TYPE_CHECKING:
-    from transforms.publish_remote import RemoteStorage
-
-Storage: TypeAlias = "LocalStorage | RemoteStorage"
-
-SUCCESS: Final = "_SUCCESS"
-REPLACED_BY: Final = "REPLACED_BY"
-MANIFEST: Final = "manifest.json"
-#: How many partitions are looked at for one that is large enough to compare with.
-LOOKED_BACK: Final = 31
-_PAPERS: Final = "papers"
-
 _LOG = logging.getLogger(__name__)
-
-
-class PublicationError(RuntimeError):
-    """What is in staging is not what the run said that it wrote, or has gone; nothing was published."""
-
-
-def storage_for(output: str) -> Storage:
-    """Choose the storage of an output folder: an object store when it has a scheme (``gs://…``), else a local disk."""
-    if "://" not in output:
-        return LocalStorage(output)
-    from transforms.publish_remote import RemoteStorage  # imports Beam
-
-    return RemoteStorage(output)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be where: enough to finish a publication that was killed, and safe to carry out twice."""
-
-    run_id: str
-    run_date: str
-    attempt: str
-    files: dict[str, dict[str, int]]  # table → file name → bytes
-    papers: list[str]  # file names for runs/<run_id>, manifest.json last
-
-    @property
-    def success(self) -> bytes:
-        return to_text({"run_id": self.run_id, "run_date": self.run_date}).encode("utf-8")
-
-    def destination(self, table: str) -> str:
-        return f"{table}/run_date={self.run_date}"
 
 
 class Publication:
@@ -158,7 +112,7 @@ class Publication:
 
     @property
     def _date_folder(self) -> str:
-        return f".staging/run_date={self._run_date}"
+        return staging_folder(self._run_date)
 
     @property
     def _attempt_folder(self) -> str:
@@ -182,19 +136,19 @@ class Publication:
         self._storage.check_writable([*TABLES, *partitions, "runs", f"runs/{self._run_id}", ".staging"])
         found = self._storage.read(self._plan_path)
         if found is not None:
-            plan = _Plan(**json.loads(found))
+            plan = Plan(**json.loads(found))
             _LOG.warning("Run %s was killed while it published run_date %s; finishing it.", plan.run_id, plan.run_date)
             try:
-                with _uninterrupted():
-                    self._carry_out(plan)
+                with uninterrupted():
+                    carry_out(plan, self._storage, self._on_step)
             except PublicationError as error:
                 # Somebody has been at the files. This run replaces all of the partition, so it can go on.
                 _LOG.warning("It cannot be finished (%s); this run replaces its partition.", error)
-            self._step("rolled forward")
+            self._on_step("rolled forward")
         self._storage.delete_file(self._plan_path)
         self._storage.delete_folder(self._date_folder)
         self._storage.make_folder(self._attempt_folder)
-        self._step("prepared")
+        self._on_step("prepared")
         return self.staging_dir
 
     def adopt(self, staging_dir: str) -> str:
@@ -244,21 +198,21 @@ class Publication:
             On an object store: another run for this date has started since.
         """
         self._verify(files)
-        self._step("verified")
+        self._on_step("verified")
         plan = self._stage_papers(files, {**(papers or {}), MANIFEST: to_text(manifest).encode("utf-8")})
-        self._step("papers staged")
+        self._on_step("papers staged")
         self._storage.check_lock(self._run_date, self._token)
-        with _uninterrupted():
+        with uninterrupted():
             self._storage.write(self._plan_path, to_text(dataclasses.asdict(plan)).encode("utf-8"))
-            self._step("planned")
-            replaced = self._carry_out(plan)
+            self._on_step("planned")
+            replaced = carry_out(plan, self._storage, self._on_step)
             self._storage.delete_file(self._plan_path)
-            self._step("plan done")
+            self._on_step("plan done")
         if replaced:
             # A reader that opened an old folder just before the swap may still be listing it.
             time.sleep(self._storage.grace_s)
         self._storage.delete_folder(self._date_folder)
-        self._step("cleared")
+        self._on_step("cleared")
 
     def leave(self, manifest: Mapping[str, Any], papers: Mapping[str, bytes]) -> bool:
         """Write manifest and papers beside the staged tables of a run that is not published, for whoever looks why.
@@ -272,9 +226,6 @@ class Publication:
             _LOG.warning("The papers of the refused run cannot be written: %s", error)
             return False
         return True
-
-    def _step(self, name: str) -> None:
-        self._on_step(name)
 
     def _verify(self, files: Sequence[StagedFile]) -> None:
         by_table: dict[str, dict[str, StagedFile]] = {table: {} for table in TABLES}
@@ -301,132 +252,16 @@ class Publication:
                         f"{file.bytes} bytes with {file.sha256} were written."
                     )
 
-    def _stage_papers(self, files: Sequence[StagedFile], papers: Mapping[str, bytes]) -> _Plan:
+    def _stage_papers(self, files: Sequence[StagedFile], papers: Mapping[str, bytes]) -> Plan:
         reserved = {SUCCESS, REPLACED_BY} & papers.keys()
         if reserved or any("/" in name for name in papers):
             raise ValueError(f"papers must be file names other than {SUCCESS} and {REPLACED_BY}: {sorted(papers)}")
         names = sorted(papers.keys() - {MANIFEST})
-        plan = _Plan(self._run_id, self._run_date, self._attempt, {}, [*names, MANIFEST])
+        plan = Plan(self._run_id, self._run_date, self._attempt, {}, [*names, MANIFEST])
         for name in plan.papers:
-            self._storage.write(f"{self._attempt_folder}/{_PAPERS}/{name}", papers[name])
+            self._storage.write(f"{self._attempt_folder}/{PAPERS}/{name}", papers[name])
         for table in TABLES:
             self._storage.write(f"{self._attempt_folder}/{table}/{SUCCESS}", plan.success)
             plan.files[table] = {file.name: file.bytes for file in sorted(files) if file.table == table}
             plan.files[table][SUCCESS] = len(plan.success)
         return plan
-
-    def _carry_out(self, plan: _Plan) -> bool:
-        """Do the plan's steps, those that are done already again or not at all; true when old files were replaced."""
-        storage, attempt = self._storage, f"{self._date_folder}/{plan.attempt}"
-        papers = f"runs/{plan.run_id}"
-        for run_id in self._runs_in_place():
-            if run_id != plan.run_id and storage.read(f"runs/{run_id}/{MANIFEST}") is not None:
-                storage.write(f"runs/{run_id}/{REPLACED_BY}", f"{plan.run_id}\n".encode())
-        staged_manifest = storage.read(f"{attempt}/{_PAPERS}/{MANIFEST}")
-        if staged_manifest is not None and storage.read(f"{papers}/{MANIFEST}") not in (None, staged_manifest):
-            # The same inputs with another outcome, as after a change of software: what stands there is no longer true.
-            storage.delete_file(f"{papers}/{SUCCESS}")
-        self._step("replaced runs marked")
-        replaced = False
-        for table in TABLES:
-            files = plan.files[table]
-            if not self._is_in_place(plan, table):
-                staged = storage.list_files(f"{attempt}/{table}")
-                if staged != files:
-                    raise PublicationError(f"The staged files of table {table} of run {plan.run_id} have gone.")
-                replaced |= storage.replace_folder(f"{attempt}/{table}", plan.destination(table), _success_last(files))
-            self._step(f"table {table}")
-        for name in plan.papers:
-            if name in storage.list_files(f"{attempt}/{_PAPERS}"):
-                storage.move_file(f"{attempt}/{_PAPERS}/{name}", f"{papers}/{name}")
-            elif storage.read(f"{papers}/{name}") is None:
-                raise PublicationError(f"The staged {name} of run {plan.run_id} has gone.")
-        self._step("manifest")
-        storage.write(f"{papers}/{SUCCESS}", plan.success)
-        storage.delete_file(f"{papers}/{REPLACED_BY}")
-        self._step("success")
-        return replaced
-
-    def _is_in_place(self, plan: _Plan, table: str) -> bool:
-        # The names hold a digest of the content, except for _SUCCESS.
-        destination = plan.destination(table)
-        return (
-            self._storage.list_files(destination) == plan.files[table]
-            and self._storage.read(f"{destination}/{SUCCESS}") == plan.success
-        )
-
-    def _runs_in_place(self) -> list[str]:
-        """List the runs whose files the partition holds now; two when one was killed between tables."""
-        found = (run_id_of(self._storage, f"{table}/run_date={self._run_date}") for table in TABLES)
-        return sorted({run_id for run_id in found if run_id is not None})
-
-
-def _success_last(files: Mapping[str, int]) -> list[str]:
-    return sorted(files, key=lambda name: (name == SUCCESS, name))
-
-
-def published_summary(output: str, before: str, *, least_labels: int = 0) -> RunSummary | None:
-    """Read the summary of the latest partition for a date earlier than ``before``; null when there is none.
-
-    Parameters
-    ----------
-    output
-        The output folder of a run, local or ``gs://…``.
-    before
-        ISO 8601.
-    least_labels
-        One with fewer labels is passed over where one of the :data:`LOOKED_BACK` latest has as many.
-    """
-    check_date(before)
-    storage = storage_for(output)
-    latest: RunSummary | None = None
-    looked_at = 0
-    for folder in reversed(storage.list_successes("track_labels")):
-        with contextlib.suppress(ValueError):
-            date = datetime.date.fromisoformat(folder.removeprefix("run_date="))
-            if date >= datetime.date.fromisoformat(before):
-                continue
-            run_id = run_id_of(storage, f"track_labels/{folder}")
-            manifest = storage.read(f"runs/{run_id}/{MANIFEST}")
-            if run_id is not None and manifest is not None:
-                summary = RunSummary.from_json(json.loads(manifest)["summary"])
-                if summary.label_rows >= least_labels:
-                    return summary
-                latest = latest or summary
-                looked_at += 1
-                if looked_at == LOOKED_BACK:
-                    break
-                continue
-            _LOG.warning("%s has no manifest; looking at earlier partitions.", storage.full_path(folder))
-    return latest
-
-
-def run_id_of(storage: Storage, folder: str) -> str | None:
-    """Read which run a table's folder is of, from its ``_SUCCESS``; null when that is missing or not ours."""
-    found = storage.read(f"{folder}/{SUCCESS}")
-    try:
-        run_id = json.loads(found)["run_id"] if found else None
-    except (ValueError, KeyError, TypeError):
-        return None
-    return run_id if isinstance(run_id, str) else None
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM until the end of the block; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    before = {number: signal.signal(number, note) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if received:
-            signal.raise_signal(signal.Signals(received[0]))

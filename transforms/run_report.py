@@ -12,7 +12,7 @@ import functools
 import hashlib
 import importlib.resources
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import jinja2
 import numpy as np
@@ -30,6 +30,9 @@ from transforms.run_summary import RunSummary
 from transforms.run_timings import RunTimings
 
 REPORT: Final = "report.html"
+#: What every page has in its head, and how far into the file it stands at most.
+_MARK: Final = b"<title>Earmark run "
+_HEAD_BYTES: Final = 4096
 #: Bars of the histogram, in percent; two bars of the least height stand above the tallest at most.
 _LEAST_HEIGHT, _MOST_HEIGHT = 2.0, 96.0
 
@@ -75,6 +78,11 @@ class Change:
     def points(self) -> float:
         """The change in percentage points."""
         return 100 * (self.share - self.share_before)
+
+
+def is_run_page(stream: IO[bytes]) -> bool:
+    """Whether an open file begins as a run's page does."""
+    return _MARK in stream.read(_HEAD_BYTES)
 
 
 def report_html(report: RunReport) -> str:

@@ -8,7 +8,7 @@ import json
 
 from models.errors import UserError
 from transforms.published_runs import PublishedRun, check_sizes, read_file
-from transforms.publishing import MANIFEST, storage_for
+from transforms.run_storage import MANIFEST, storage_for
 from transforms.run_summary import SUMMARY_NAME, RunSummary
 from transforms.table_schemas import TABLES
 

@@ -1,11 +1,14 @@
 """The server, one for all tests of this folder, which are not among the tests that pytest runs by itself."""
 
 import itertools
+import pathlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from pipelines.publish_tables import run
 from tests.bigquery.emulated_bigquery import EmulatedBigQuery
+from tests.bigquery.publishing import flags, make_run
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,19 @@ def new_dataset(server: EmulatedBigQuery) -> Callable[[], str]:
         return name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def output(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The output folder of a run of 24 tracks, to be read only."""
+    folder = tmp_path_factory.mktemp("tables")
+    make_run(folder, "first", 24)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(server: EmulatedBigQuery, new_dataset: Callable[[], str], output: pathlib.Path) -> str:
+    """A data set with that run published, to be read, and published to again."""
+    name = new_dataset()
+    assert run(flags(server, output, name)) == 0
+    return name

@@ -25,6 +25,8 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from tests.ports import reserved_port
+
 ROOT = pathlib.Path(__file__).parents[2]
 PROJECT = "earmark-test"
 
@@ -46,7 +48,7 @@ class EmulatedBigQuery:
         self.python = str(environment / "bin" / "python")
         self.gcs_folder = folder / "gcs"
         self.gcs_folder.mkdir()
-        self._port, grpc_port = _free_port(), _free_port()
+        self._port, grpc_port = reserved_port(), reserved_port()
         arguments = [str(self._port), str(grpc_port), str(self.gcs_folder)]
         self._log = (folder / "emulator.log").open("w")
         self._process = subprocess.Popen(
@@ -194,12 +196,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def _error(status: int, reason: str, message: str) -> tuple[int, dict, bytes]:
     error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}]}
     return status, {"Content-Type": "application/json"}, json.dumps({"error": error}).encode()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def start(*flags: str) -> subprocess.Popen:

@@ -11,16 +11,10 @@ import time
 import pytest
 
 from models.errors import UserError
+from pipelines.command_line import exit_status
 from pipelines.publish_tables import run
 from tests.bigquery.emulated_bigquery import PROJECT, ROOT
-from tests.bigquery.publishing import flags, is_job, make_run
-
-
-@pytest.fixture(scope="module")
-def output(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    make_run(folder, "first", 6)
-    return folder
+from tests.bigquery.publishing import flags, is_job
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def nowhere(monkeypatch, tmp_path):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
-def refusal(argv, seconds=10.0) -> str:
+def refusal(argv, seconds=60.0) -> str:
     begun = time.monotonic()
     with pytest.raises(UserError) as error:
         run(argv)
@@ -50,7 +44,7 @@ def with_endpoint(argv, endpoint):
 def test_no_credentials_end_it_at_once(server, output, nowhere, endpoint):
     argv = flags(server, output, "any")
     argv = argv[:-2] if endpoint is None else with_endpoint(argv, endpoint)
-    told = refusal(argv, seconds=5.0)
+    told = refusal(argv, seconds=20.0)  # those who ask a server for some wait for half a minute
     assert f"--dataset '{PROJECT}.any' needs Google Cloud credentials and none are set up" in told
 
 
@@ -113,9 +107,18 @@ def answering(moment, *answer):
 def test_what_bigquery_refuses(server, new_dataset, output, moment, answer, sentence):
     dataset = new_dataset()
     with server.doing(answering(moment, *answer)):
-        assert sentence in refusal(flags(server, output, dataset), seconds=60.0)
+        assert sentence in refusal(flags(server, output, dataset), seconds=120.0)
     if "track_labels" in server.tables(dataset):
         assert server.ask(f"SELECT COUNT(*) FROM `{PROJECT}.{dataset}.track_labels`") == [(0,)]
+
+
+def test_what_bigquery_refuses_for_a_reason_of_its_own(server, new_dataset, output, capsys):
+    argv = flags(server, output, new_dataset())
+    with server.doing(answering(is_job("load"), 400, "invalid", "The partition expiration is too short")):
+        assert exit_status(run, argv) == 1
+    told = capsys.readouterr().err
+    assert "BigQuery refuses what was sent to it (400 invalid: The partition expiration is too short);" in told
+    assert "Traceback" not in told
 
 
 def test_googles_client_is_not_installed(server, output):

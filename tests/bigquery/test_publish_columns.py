@@ -18,20 +18,6 @@ from transforms.table_schemas import TABLES
 NEXT_DAY = DAY + datetime.timedelta(days=1)
 
 
-@pytest.fixture(scope="module")
-def output(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    make_run(folder, "first", 12)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dataset(server, new_dataset, output):
-    name = new_dataset()
-    assert run(flags(server, output, name)) == 0
-    return name
-
-
 @pytest.fixture
 def declare(monkeypatch):
     """Changes what is declared for track_labels, as another version of Earmark would."""

@@ -5,16 +5,9 @@ import pytest
 from models.errors import RunFailedError
 from pipelines.publish_tables import run
 from tests.bigquery.emulated_bigquery import PROJECT, start
-from tests.bigquery.publishing import flags, make_run, rows_in_bigquery, rows_of_files
+from tests.bigquery.publishing import flags, rows_in_bigquery, rows_of_files
 from transforms.bigquery_schema import BIGQUERY_TABLES
 from transforms.table_schemas import TABLES
-
-
-@pytest.fixture(scope="module")
-def output(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    make_run(folder, "first", 12)
-    return folder
 
 
 def once_when_it_compares(action):

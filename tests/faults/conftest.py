@@ -15,6 +15,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return job.published()
 
 
+@pytest.fixture(scope="session")
+def old_partition(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The output folder of an undisturbed run over fewer tracks; to be copied."""
+    job = Job(tmp_path_factory.mktemp("old") / "job")
+    job.write_catalog(["words", "room"])
+    job.run()
+    return job.output
+
+
 @pytest.fixture
 def job(tmp_path: pathlib.Path) -> Job:
     return Job(tmp_path / "job")

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow.parquet as pq
 
@@ -39,6 +39,23 @@ decode: {child_module: tests.faults.commanded_decoder, processes: 1}
 #: With these a decoder that goes wrong is found out soon.
 CONFIG_OF_LOW_LIMITS = """\
 decode: {child_module: tests.faults.commanded_decoder, timeout_s: 3, cpu_limit_s: 1, memory_limit_mb: 128}
+"""
+
+#: The job as a program that waits, when flags and catalog are checked, before anything is read.
+HELD_BEFORE_READING = """
+import os, pathlib, time
+from pipelines import categorize_tracks as job
+
+home, start = pathlib.Path(os.environ["HOME"]), job.start_job
+
+def held(pipeline):
+    (home / "reached-the start").touch()
+    while not (home / "go").exists():
+        time.sleep(0.02)
+    return start(pipeline)
+
+job.start_job = held
+job.main()
 """
 
 
@@ -101,21 +118,38 @@ class Job:
         for reached in self.home.glob("reached-*"):
             reached.unlink()
 
-    def start(self, *flags: str, before: list[str] | None = None, **environment: str) -> subprocess.Popen:
+    def start(
+        self,
+        *flags: str,
+        before: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "pipelines.categorize_tracks"),
+        **environment: str,
+    ) -> subprocess.Popen:
         """Start the job; ``before`` are words in front of its command line."""
         # With PYTHONDONTWRITEBYTECODE every start would compile Beam anew.
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return subprocess.Popen(
-            [*(before or []), sys.executable, "-m", "pipelines.categorize_tracks", "--catalog", str(self.catalog),
+            [*before, sys.executable, *program, "--catalog", str(self.catalog),
              "--output", str(self.output), "--config", str(self.config), "--run_date", RUN_DATE, *flags],
             env=kept | {"TMPDIR": str(self.temporary), "HOME": str(self.home)} | environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
         )  # fmt: skip
 
+    def begin_with(self, output: pathlib.Path) -> dict[str, bytes]:
+        """Put a copy of another job's output in this one's place; gives what is published there."""
+        shutil.copytree(output, self.output, dirs_exist_ok=True)
+        return self.published()
+
     def start_held(self, *flags: str, **environment: str) -> subprocess.Popen:
         """Start the job and come back when its decoder holds the first file; :meth:`release` lets it go on."""
         self.decoder_faults({"*": "wait"})
         process = self.start(*flags, **environment)
+        wait_for(process, lambda: self.held() != [])
+        return process
+
+    def start_held_before_reading(self) -> subprocess.Popen:
+        """Start the job and come back when it has checked everything and read nothing; :meth:`release` as above."""
+        process = self.start(program=("-c", HELD_BEFORE_READING))
         wait_for(process, lambda: self.held() != [])
         return process
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.faults.disturbed_job import ROOT, Job, finish, one_sentence, wait_for
+from tests.faults.disturbed_job import ROOT, Job, finish, one_sentence
 from transforms.catalog_checks import catalog_fingerprint
 
 
@@ -31,9 +31,9 @@ def replaced(job: Job) -> None:
 
 @pytest.mark.parametrize("change", [rewritten, appended, replaced])
 def test_a_catalog_that_changes_between_its_digest_and_its_reading(change, job: Job) -> None:
-    process = job.start()
-    wait_for(process, lambda: (job.output / ".staging").exists())  # flags are checked, nothing is read yet
+    process = job.start_held_before_reading()
     change(job)
+    job.release()
     status, errors = finish(process)
     assert status == 1, errors
     line = one_sentence(errors)

@@ -41,13 +41,11 @@ needs_root = pytest.mark.skipif(
 
 @needs_root
 @pytest.mark.parametrize("left_kib", [8, 40], ids=["while tables are written", "while it publishes"])
-def test_no_room_for_the_output(left_kib: int, job: Job, undisturbed: dict[str, bytes]) -> None:
+def test_no_room_for_the_output(
+    left_kib: int, job: Job, old_partition: pathlib.Path, undisturbed: dict[str, bytes]
+) -> None:
     with small_disk(job.output, 4096) as disk:
-        everything = job.catalog.read_text()
-        job.write_catalog(["words", "room"])
-        job.run()
-        old = job.published()
-        job.catalog.write_text(everything)
+        old = job.begin_with(old_partition)
         ballast = fill(disk, left_kib)
         status, errors = finish(job.start())
         assert status == 1, errors
@@ -83,14 +81,13 @@ def test_files_may_not_grow(flags: tuple[str, ...], job: Job, undisturbed: dict[
     assert status == 1, errors
     assert "No room is left on a disk" in said(errors)
     assert job.published() == {}
-    job.run(*flags)
+    job.run()
     assert job.published() == undisturbed
 
 
 @needs_root
-def test_a_table_that_cannot_be_written_is_found_before_the_work(job: Job) -> None:
-    job.run()
-    before = job.published()
+def test_a_table_that_cannot_be_written_is_found_before_the_work(job: Job, old_partition: pathlib.Path) -> None:
+    before = job.begin_with(old_partition)
     with small_disk(job.output / "track_segments", 64) as disk:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         job.decoder_faults({"*": "abort"})  # nothing is decoded

@@ -4,8 +4,8 @@
 """
 
 import os
+import pathlib
 import signal
-import subprocess
 
 import pytest
 
@@ -15,18 +15,9 @@ from tests.job_processes import decoders, running, wait_until_gone
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
 
 
-def start_held_over_an_old_partition(job: Job, *flags: str) -> tuple[dict[str, bytes], subprocess.Popen]:
-    """A partition of fewer tracks, and a run that will replace it and is decoding."""
-    catalog = job.catalog.read_text()
-    job.write_catalog(["words", "room"])
-    job.run()
-    old = job.published()
-    job.catalog.write_text(catalog)
-    return old, job.start_held(*flags)
-
-
-def test_a_worker_process_killed(job: Job, undisturbed: dict[str, bytes]) -> None:
-    old, process = start_held_over_an_old_partition(job, "--processes", "2")
+def test_a_worker_process_killed(job: Job, old_partition: pathlib.Path, undisturbed: dict[str, bytes]) -> None:
+    old = job.begin_with(old_partition)
+    process = job.start_held("--processes", "2")
     os.kill(running(process.pid, WORKER)[-1], signal.SIGKILL)
     job.release()
     status, errors = finish(process)
@@ -37,8 +28,9 @@ def test_a_worker_process_killed(job: Job, undisturbed: dict[str, bytes]) -> Non
     assert job.published() == undisturbed
 
 
-def test_the_main_process_killed(job: Job, undisturbed: dict[str, bytes]) -> None:
-    old, process = start_held_over_an_old_partition(job, "--processes", "2")
+def test_the_main_process_killed(job: Job, old_partition: pathlib.Path, undisturbed: dict[str, bytes]) -> None:
+    old = job.begin_with(old_partition)
+    process = job.start_held("--processes", "2")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     wait_until_gone(process.pid, within_s=20)
@@ -60,12 +52,16 @@ def test_a_decoder_killed_from_outside(job: Job, undisturbed: dict[str, bytes]) 
     assert job.published() == undisturbed
 
 
-@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, job: Job) -> None:
+@pytest.mark.parametrize(
+    ("number", "to_all", "flags"),
+    [(signal.SIGINT, True, ("--processes", "2")), (signal.SIGTERM, False, ("--processes", "2")),
+     (signal.SIGTERM, False, ())],
+)  # fmt: skip
+def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, flags: tuple[str, ...], job: Job) -> None:
     """Ctrl-C goes to the whole group of processes, a scheduler's SIGTERM often to the first only."""
-    process = job.start_held("--processes", "2")
+    process = job.start_held(*flags)
     (os.killpg if to_all else os.kill)(process.pid, number)
-    status, errors = finish(process, within_s=30)
+    status, errors = finish(process, within_s=120)
     assert status == 128 + number
     assert f"stopped by {number.name}" in said(errors)
     assert job.published() == {}

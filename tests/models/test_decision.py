@@ -195,7 +195,7 @@ def test_duration_tolerance(duration_s, catalog_ms, flags):
 _probability = st.tuples(*[st.floats(0.01, 1.0)] * 3).map(lambda p: tuple(x / sum(p) for x in p))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(_probability, st.floats(-120, 0), st.floats(0.1, 5.0), _probability), min_size=1, max_size=12)
 )

@@ -29,7 +29,7 @@ def cosine(a, b):
     return sum(x * y for x, y in zip(a, b, strict=True)) / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(0, 2**32))
 def test_as_one_would_find_them_one_by_one(count, packages, seed):
     rng = np.random.default_rng(seed)

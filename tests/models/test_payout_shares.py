@@ -38,7 +38,7 @@ def test_nothing_negative_is_divided(total, weights):
 
 
 @given(POOLS, st.lists(WEIGHTS, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_parts_add_up_and_are_the_exact_ones_rounded(total, weights):
     parts = largest_remainder(total, weights)
     whole = sum(weights)
@@ -52,7 +52,7 @@ def test_parts_add_up_and_are_the_exact_ones_rounded(total, weights):
 
 
 @given(POOLS, CELLS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_pool_adds_up_for_every_order_of_its_cells(total, cells):
     divided = divide_pool(cells, total)
     assert divided.keys() == {c.key for c in cells}
@@ -62,7 +62,7 @@ def test_a_pool_adds_up_for_every_order_of_its_cells(total, cells):
 
 
 @given(POOLS, st.dictionaries(KEYS, st.integers(1, 10**15), min_size=2), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_track_that_changes_class_but_not_weight_leaves_other_licensors_alone(total, weights, data):
     (licensor, old), units = data.draw(st.sampled_from(sorted(weights.items(), key=repr)))
     new = data.draw(st.sampled_from(["music", "functional", "speech"]))
@@ -81,7 +81,7 @@ def test_a_track_that_changes_class_but_not_weight_leaves_other_licensors_alone(
 
 
 @given(POOLS, CELLS, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_track_that_counts_less_costs_its_own_cell_and_gives_to_the_others(total, cells, data):
     assume(sum(c.weighted_units > 0 for c in cells) > 1)
     chosen = data.draw(st.sampled_from([c for c in cells if c.weighted_units]))
@@ -95,7 +95,7 @@ def test_a_track_that_counts_less_costs_its_own_cell_and_gives_to_the_others(tot
 
 
 @given(st.integers(-(10**30), 10**30), st.integers(0, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_units_become_decimals_exactly(units, digits):
     assert Fraction(scaled(units, digits)) == Fraction(units, 10**digits)
     assert f"{scaled(123456, 2):,}" == "1,234.56"

@@ -48,7 +48,7 @@ def tracks(draw: st.DrawFn) -> RoyaltyFacts:
 
 
 @given(tracks(), RELEASES, policies())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_paid_and_what_is_said_agree(track, release, policy):
     treatment = treat(track, release, policy)
     assert treatment.royalty_class in ROYALTY_CLASSES
@@ -62,7 +62,7 @@ def test_what_is_paid_and_what_is_said_agree(track, release, policy):
 
 
 @given(tracks(), RELEASES, policies())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_only_functional_content_and_doubt_ever_cost_anything(track, release, policy):
     if track.category != "functional" and track.decision == "auto":
         treatment = treat(track, release, policy)
@@ -71,14 +71,14 @@ def test_only_functional_content_and_doubt_ever_cost_anything(track, release, po
 
 
 @given(tracks(), RELEASES, policies(), st.floats(0, 1e4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_longer_track_is_never_paid_less(track, release, policy, more_s):
     longer = RoyaltyFacts(track.category, track.functional_type, track.decision, track.duration_s + more_s)
     assert treat(longer, release, policy).stream_weight >= treat(track, release, policy).stream_weight
 
 
 @given(tracks(), RELEASES, policies(exempt_if_release_is=["musical"]), COUNTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_more_music_around_a_track_never_costs_it_anything(track, release, policy, more):
     richer = dataclasses.replace(release, music=release.music + more)
     assert treat(track, richer, policy).stream_weight >= treat(track, release, policy).stream_weight

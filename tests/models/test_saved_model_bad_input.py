@@ -45,10 +45,10 @@ def folder_with(tmp_path, **changes):
 )
 def test_a_field_that_does_not_fit_is_named_with_its_value(tmp_path, field, value):
     folder = folder_with(tmp_path, **{field: value})
-    begun = time.monotonic()
+    begun_s = time.process_time()
     with pytest.raises(UserError) as caught:
         check_model_folder(folder)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun_s < 1
     assert str(folder) in str(caught.value)
     assert field in str(caught.value)
     assert repr(value) in str(caught.value)

@@ -31,18 +31,6 @@ def everything(database: pathlib.Path) -> dict[str, list[str]]:
     return {name: sorted(map(repr, ask(database, f"FROM {name}"))) for name in (*TABLES, "published_runs", *VIEWS)}
 
 
-@pytest.fixture(scope="module")
-def published_once(tmp_path_factory) -> pathlib.Path:
-    output = tmp_path_factory.mktemp("published") / "out"
-    publish(output, generate_run("run-1"))
-    return output
-
-
-@pytest.fixture
-def tables(published_once, tmp_path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(published_once, tmp_path / "out"))
-
-
 def test_the_tables_hold_the_rows_and_types_of_the_files(tables, tmp_path):
     publish(tables, generate_run("run-2", run_date=NEXT_DATE))
     assert build(tables, tmp_path / "w.duckdb") == 0

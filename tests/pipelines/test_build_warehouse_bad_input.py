@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.build_warehouse import run
-from pipelines.command_line import exit_status
+from tests.pipelines.refusals import refusal
 from tests.transforms.generated_tables import generate_run
 from tests.transforms.published_tables import ask, publish
 from transforms.table_schemas import TABLES
@@ -21,29 +21,14 @@ from transforms.table_schemas import TABLES
 PARTITION = "run_date=2026-01-31"
 
 
-@pytest.fixture(scope="module")
-def published_once(tmp_path_factory) -> pathlib.Path:
-    output = tmp_path_factory.mktemp("published") / "out"
-    publish(output, generate_run("run-1"))
-    return output
-
-
-@pytest.fixture
-def tables(published_once, tmp_path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(published_once, tmp_path / "out"))
-
-
 @pytest.fixture
 def refused(tables, tmp_path, capsys):
     """Build, expect a refusal, and give its sentence."""
 
     def refuse(*flags, tables=tables, database=tmp_path / "w.duckdb") -> str:
-        argv = ["--tables", str(tables), "--database", str(database), *map(str, flags)]
-        assert exit_status(run, argv) == 2
-        message = capsys.readouterr().err
-        assert message.startswith("earmark: ")
-        assert message.count("\n") == 1
-        assert message.rstrip().endswith(".")
+        argv = ["--tables", tables, "--database", database, *flags]
+        message = refusal(capsys, run, *argv)
+        assert message.endswith(".")
         assert not list(tmp_path.rglob(".*.building"))
         return message
 

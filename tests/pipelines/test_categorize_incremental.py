@@ -218,22 +218,23 @@ def test_a_file_of_the_previous_run_that_changed_fails_the_run_and_nothing_is_pu
 
 
 def test_audio_of_another_root_is_not_taken_for_that_of_its_etag(tmp_path, capsys):
-    for folder, name in (("one", "10-crickets.opus"), ("two", "01-rain-on-the-roof.opus")):
+    same, first, second = (
+        next((SAMPLE / "audio").rglob(name)) for name in ("10-crickets.opus", "01-rain-on-the-roof.opus", "01-room.wav")
+    )
+    for folder, changed in (("one", first), ("two", second)):
         (tmp_path / folder).mkdir()
-        (found,) = (SAMPLE / "audio").rglob(name)
-        shutil.copy(found, tmp_path / folder / "a.opus")
-    shutil.copytree(tmp_path / "one", tmp_path / "three")
+        shutil.copy(same, tmp_path / folder / "same")
+        shutil.copy(changed, tmp_path / folder / "changed")
     catalog = tmp_path / "catalog.jsonl"
-    catalog.write_text(json.dumps({"track_id": "t", "audio_uri": "a.opus", "audio_etag": "1"}) + "\n")
+    given = [{"track_id": name, "audio_uri": name, "audio_etag": "1"} for name in ("same", "changed")]
+    catalog.write_text("".join(json.dumps(row) + "\n" for row in given))
     output = tmp_path / "out"
     assert job(catalog, output, BEFORE, "--audio_root", tmp_path / "one") == 0
-    assert job(catalog, output, NOW, "--previous", output, "--audio_root", tmp_path / "three") == 0
-    assert sources(output, NOW) == {"t": "carried"}, "the same bytes"
+    assert job(catalog, output, NOW, "--previous", output, "--audio_root", tmp_path / "two") == 0
+    assert sources(output, NOW) == {"same": "carried", "changed": "audio"}, "by their bytes"
     assert "only its sha256" in capsys.readouterr().err
-    assert job(catalog, output, AFTER, "--previous", output, "--audio_root", tmp_path / "two") == 0
-    assert sources(output, AFTER) == {"t": "audio"}
-    (label,) = rows(output, "track_labels", AFTER)
-    assert label["audio_sha256"] == hashlib.sha256((tmp_path / "two" / "a.opus").read_bytes()).hexdigest()
+    (label,) = [row for row in rows(output, "track_labels", NOW) if row["track_id"] == "changed"]
+    assert label["audio_sha256"] == hashlib.sha256(second.read_bytes()).hexdigest()
 
 
 def test_a_chain_of_carried_runs_loses_nothing(days, tmp_path):

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.command_line import exit_status
 from pipelines.compare_runs import run
 from tests.pipelines.published_run import publish_run
+from tests.pipelines.refusals import refusal
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,6 @@ def tables(tmp_path_factory):
     (folder / "empty").mkdir()
     (folder / "link").symlink_to(folder / "out")
     return folder
-
-
-def refused(capsys, *argv) -> str:
-    assert exit_status(run, [str(argument) for argument in argv]) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 FLAGS = [
@@ -66,7 +59,7 @@ FLAGS = [
 def test_bad_flag(changes, named, tables, tmp_path, capsys):
     flags = {"--before": f"{tables}/out", "--after": f"{tables}/out", "--output": tmp_path / "c"}
     flags |= {flag: value.format(t=tables) for flag, value in changes.items()}
-    message = refused(capsys, *(f"{flag}={value}" for flag, value in flags.items()))
+    message = refusal(capsys, run, *(f"{flag}={value}" for flag, value in flags.items()))
     for text in named:
         assert text in message
     assert not (tmp_path / "c").exists()
@@ -80,9 +73,9 @@ def test_a_file_that_is_not_what_was_published(tables, tmp_path, capsys):
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     argv = ["--before", tables / "out", "--after", tmp_path / "out", "--output", tmp_path / "c"]
-    assert "--after" in (message := refused(capsys, *argv)) and "has changed" in message
+    assert "--after" in (message := refusal(capsys, run, *argv)) and "has changed" in message
     file.unlink()
-    assert "is not there" in refused(capsys, *argv)
+    assert "is not there" in refusal(capsys, run, *argv)
     assert not (tmp_path / "c").exists()
 
 
@@ -91,7 +84,7 @@ def test_a_staging_folder_that_is_not_earmarks(tables, tmp_path, capsys, summary
     (tmp_path / "staged").mkdir()
     (tmp_path / "staged" / "run_summary.json").write_text(summary)
     argv = ["--before", tables / "out", "--after", tmp_path / "staged", "--output", tmp_path / "c"]
-    assert "run_summary.json is none of Earmark's" in refused(capsys, *argv)
+    assert "run_summary.json is none of Earmark's" in refusal(capsys, run, *argv)
 
 
 def test_a_summary_that_leads_out_of_its_folder(tables, tmp_path, capsys):
@@ -100,4 +93,4 @@ def test_a_summary_that_leads_out_of_its_folder(tables, tmp_path, capsys):
     summary = manifest["summary"] | {"files": [dict(file, path=f"../{file['path']}") for file in manifest["files"]]}
     (tmp_path / "staged" / "run_summary.json").write_text(json.dumps(summary))
     argv = ["--before", tables / "out", "--after", tmp_path / "staged", "--output", tmp_path / "c"]
-    assert "outside its partition" in refused(capsys, *argv)
+    assert "outside its partition" in refusal(capsys, run, *argv)

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.command_line import exit_status
 from pipelines.preview_payout import run
 from tests.pipelines.published_run import publish_run
+from tests.pipelines.refusals import refusal
 
 ROW = {"track_id": "t", "month": "2026-11", "licensor": "A", "streams": 5}
 
@@ -19,13 +19,6 @@ def tables(tmp_path_factory):
     publish_run(folder, "2026-11-24", "spotify", tracks=3)
     pq.write_table(pa.Table.from_pylist([ROW]), folder.parent / "good.parquet")
     return folder
-
-
-def refused(capsys, *argv) -> str:
-    assert exit_status(run, [str(argument) for argument in argv]) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 FLAGS = [
@@ -54,7 +47,7 @@ def test_bad_flag(changes, named, tables, tmp_path, capsys):
     here = str(tables.parent)
     flags = {"--tables": tables, "--streams": f"{here}/good.parquet", "--policy": "spotify", "--output": tmp_path / "p"}
     flags |= {flag: value.format(t=here) for flag, value in changes.items()}
-    message = refused(capsys, *(f"{flag}={value}" for flag, value in flags.items()))
+    message = refusal(capsys, run, *(f"{flag}={value}" for flag, value in flags.items()))
     for text in named:
         assert text in message
     assert not (tmp_path / "p").exists()
@@ -80,7 +73,7 @@ STREAMS = [
 def test_bad_streams(rows, named, tables, tmp_path, capsys):
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.parquet")
     argv = ["--tables", tables, "--streams", tmp_path / "s.parquet", "--policy", "spotify"]
-    message = refused(capsys, *argv, "--output", tmp_path / "p")
+    message = refusal(capsys, run, *argv, "--output", tmp_path / "p")
     for text in named:
         assert text in message
     assert not (tmp_path / "p").exists()
@@ -89,9 +82,9 @@ def test_bad_streams(rows, named, tables, tmp_path, capsys):
 def test_streams_that_are_no_parquet_or_have_no_rows(tables, tmp_path, capsys):
     argv = ["--tables", tables, "--streams", tmp_path / "s.parquet", "--policy", "spotify", "--output", tmp_path / "p"]
     (tmp_path / "s.parquet").write_bytes(b"track_id,month\n")
-    assert "is no Parquet file" in refused(capsys, *argv)
+    assert "is no Parquet file" in refusal(capsys, run, *argv)
     pq.write_table(pa.Table.from_pylist([ROW]).slice(0, 0), tmp_path / "s.parquet")
-    assert "hold no rows" in refused(capsys, *argv)
+    assert "hold no rows" in refusal(capsys, run, *argv)
 
 
 def test_a_run_whose_file_has_gone(tables, tmp_path, capsys):
@@ -100,7 +93,7 @@ def test_a_run_whose_file_has_gone(tables, tmp_path, capsys):
     (file,) = folder.glob("royalty_treatments/*/*.parquet")
     file.unlink()
     argv = ["--tables", folder, "--streams", tables.parent / "good.parquet", "--policy", "spotify"]
-    message = refused(capsys, *argv, "--output", tmp_path / "p")
+    message = refusal(capsys, run, *argv, "--output", tmp_path / "p")
     assert file.name in message
     assert "is not as it was published" in message
 
@@ -113,11 +106,11 @@ def test_streams_whose_pages_are_damaged(tables, tmp_path, capsys, compression):
     whole = path.read_bytes()
     path.write_bytes(whole[:4] + b"?" * 60 + whole[64:])
     flags = ["--tables", tables, "--streams", path, "--policy", "spotify", "--output", tmp_path / "p"]
-    assert "streams.parquet: cannot be read to its end" in refused(capsys, *flags)
+    assert "streams.parquet: cannot be read to its end" in refusal(capsys, run, *flags)
     assert not (tmp_path / "p").exists()
 
 
 def test_an_output_that_cannot_be_written(tables, tmp_path, capsys):
     flags = ["--tables", tables, "--streams", tables.parent / "good.parquet", "--policy", "spotify"]
     for output in ("/proc/payout", tmp_path / ("x" * 300)):
-        assert "--output" in refused(capsys, *flags, "--output", output)
+        assert "--output" in refusal(capsys, run, *flags, "--output", output)

@@ -95,10 +95,12 @@ def test_the_latest_run_is_compared_with_the_one_before(tmp_path):
     assert "This run kept no timings." in pages["run-1"]
 
 
-def test_as_a_command(tables):
+def test_as_a_command(tmp_path):
+    tables = tmp_path / "out"
+    publish(tables, generate_run("run-1"))
     command = [sys.executable, "-m", "pipelines.write_run_report", "--tables", str(tables)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=SAMPLE.parent)
-    assert done.stdout.startswith("The page of run 2026-01-31-")
+    assert done.stdout.startswith("The page of run run-1 is ")
     assert done.stderr == ""
     manifest = json.loads((own_page(tables).parent / "manifest.json").read_text())
     assert f"{manifest['summary']['catalog_rows']['read']['rows']:,}" in own_page(tables).read_text("utf-8")

@@ -2,40 +2,27 @@
 
 import json
 import pathlib
-import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.command_line import exit_status
 from pipelines.write_run_report import run
-from tests.transforms.generated_tables import generate_run
-from tests.transforms.published_tables import publish
+from tests.pipelines.refusals import refusal
 
 PARTITION = "run_date=2026-01-31"
 
 
-@pytest.fixture(scope="module")
-def published_once(tmp_path_factory) -> pathlib.Path:
-    output = tmp_path_factory.mktemp("published") / "out"
-    publish(output, generate_run("run-1"))
-    (output / "runs" / "run-1" / "report.html").write_text("the old page")
-    return output
-
-
 @pytest.fixture
-def tables(published_once, tmp_path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(published_once, tmp_path / "out"))
+def tables(tables) -> pathlib.Path:
+    (tables / "runs" / "run-1" / "report.html").write_text("the old page")
+    return tables
 
 
 @pytest.fixture
 def refused(tables, capsys):
     def refuse(*flags, tables=tables) -> str:
-        assert exit_status(run, ["--tables", str(tables), *map(str, flags)]) == 2
-        message = capsys.readouterr().err
-        assert message.startswith("earmark: ")
-        assert message.count("\n") == 1
+        message = refusal(capsys, run, "--tables", tables, *flags)
         for page in tables.glob("runs/*/report.html"):
             assert page.read_text() == "the old page"
         return message
@@ -118,3 +105,24 @@ def test_a_page_in_the_place_of_what_a_run_wrote(refused, tables, tmp_path):
     own = tables / "runs" / "run-1" / "report.html"
     assert run(["--tables", str(tables), "--output", str(own)]) == 0
     assert own.read_text() != "the old page"
+
+
+@pytest.mark.parametrize("content", [b"my notes", b"<!DOCTYPE html>\n<title>Earmarked</title>", b"\xff\x00" * 5000])
+def test_a_file_of_somebody_else_is_left_alone(refused, tmp_path, content):
+    own = tmp_path / "notes.html"
+    own.write_bytes(content)
+    assert f"--output {own}: is there and is no page of a run; give another name" in refused("--output", own)
+    assert own.read_bytes() == content
+
+
+@pytest.mark.parametrize("earlier", ["", "a page of a run"])
+def test_an_empty_file_and_an_earlier_page_are_written_over(tables, tmp_path, earlier):
+    page = tmp_path / "page.html"
+    if earlier:
+        assert run(["--tables", str(tables), "--output", str(page)]) == 0
+        page.write_text(page.read_text("utf-8").replace("</html>", f"{earlier}</html>"), "utf-8")
+    else:
+        page.touch()
+    assert run(["--tables", str(tables), "--output", str(page)]) == 0
+    assert "</html>" in page.read_text("utf-8")
+    assert not earlier or earlier not in page.read_text("utf-8")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.ports import reserved_port
+
 ROOT = pathlib.Path(__file__).parents[2]
 RUN_DATE = "2026-01-31"
 BIN = pathlib.Path(sys.executable).parent
@@ -62,12 +64,6 @@ def children(pid: int, what: bytes = b"") -> list[int]:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return int(listener.getsockname()[1])
-
-
 class Service:
     """A server process on a loopback port."""
 
@@ -115,7 +111,7 @@ class Engine:
         folder.mkdir(parents=True)
         self._folder = folder
         self._stack = contextlib.ExitStack()
-        port = free_port()
+        port = reserved_port()
         jobs = [prism(), f"-job_port={port}", "-serve_http=false", "-log_kind=text"]
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._stack.close)
@@ -124,7 +120,7 @@ class Engine:
             on_failure.pop_all()
 
     def _start_pool(self, log: str, own_worker: bool) -> Service:
-        port = free_port()
+        port = reserved_port()
         command = ["python", "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
         if own_worker:
             worker = self._folder / "worker"

@@ -8,10 +8,11 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from tests.portable.engine import END_TIMEOUT_S, Engine, ended, finish, is_running, start_job, wait_for
-from tests.sample_run import CONFIG, files
+from tests.sample_run import CONFIG, POLICIES, files
 
 CATALOG = "sample/catalog.jsonl"
 CONFIG_FLAG = f"--config={CONFIG}"
+FLAGS = [CONFIG_FLAG, *(f"--policy={policy}" for policy in POLICIES)]
 
 
 def kill_worker(engine: Engine, job) -> None:
@@ -82,16 +83,15 @@ def test_a_part_of_it_is_killed_while_audio_is_decoded(fault, output, tmp_path):
     assert list(output.glob(".staging/*/*/*/part-*")), "nothing was staged: the fault came too early to mean something"
 
 
-def test_a_rerun_on_the_engine_publishes_the_bytes_of_a_local_run(output, tmp_path):
+def test_a_rerun_on_the_engine_publishes_the_bytes_of_a_local_run(output, sample_output, tmp_path):
     """It follows a ``kill -9`` of the job itself, whose work the engine goes on with beside that of the re-run."""
-    finish(start_job(CATALOG, tmp_path / "local", CONFIG_FLAG))
     with Engine(tmp_path / "engine") as engine:
-        with ended(start_job(CATALOG, output, CONFIG_FLAG, *engine.flags())):
+        with ended(start_job(CATALOG, output, *FLAGS, *engine.flags())):
             wait_for(engine.decoders, "decoders")
             (killed,) = output.glob(".staging/*/*")
-        finish(start_job(CATALOG, output, CONFIG_FLAG, *engine.flags()))
+        finish(start_job(CATALOG, output, *FLAGS, *engine.flags()))
         wait_for(lambda: not engine.workers(), "the end of both jobs", END_TIMEOUT_S)
     rerun = visible(output)
     (replaced,) = [name.split("/")[1] for name in rerun if name.endswith("/REPLACED_BY")]
-    assert {name: data for name, data in rerun.items() if replaced not in name} == visible(tmp_path / "local")
+    assert {name: data for name, data in rerun.items() if replaced not in name} == visible(sample_output)
     assert set(output.glob(".staging/*/*")) <= {killed}

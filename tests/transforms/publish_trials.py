@@ -105,14 +105,23 @@ def report(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
 
+def wait_for_the_reader(output: str) -> None:
+    """Wait until the caller has looked at every table anew; it adds a byte to a file after each round."""
+    rounds = pathlib.Path(f"{output}.rounds")
+    enough = rounds.stat().st_size + 2  # one may be half done
+    while rounds.stat().st_size < enough:
+        time.sleep(0.002)
+
+
 def random_moments(output: str, *, trials: int, with_beam: bool, seed: int) -> None:
-    """Kill at a moment drawn from the time that a whole run takes, then run the same again."""
+    """Kill at a moment drawn from the time that a whole run takes, then run the same again; a reader looks on."""
     rng = random.Random(seed)
     storage = LocalStorage(output)
     storage.grace_s = 0.2  # ample for this disk, and the test is over sooner
     begin = time.monotonic()
     in_child(output, generate_run("run-0"), storage, with_beam=with_beam)
     whole_s = time.monotonic() - begin
+    wait_for_the_reader(output)
     for trial in range(1, trials + 1):
         run = generate_run(f"run-{trial}")
         moment_s = rng.uniform(0, whole_s)
@@ -120,6 +129,7 @@ def random_moments(output: str, *, trials: int, with_beam: bool, seed: int) -> N
         begin = time.monotonic()
         in_child(output, run, storage, with_beam=with_beam)
         whole_s = max(0.01, time.monotonic() - begin - storage.grace_s)
+        wait_for_the_reader(output)
         report(
             trial=trial, moment_s=moment_s, whole_s=whole_s, killed=killed, problems=problems(pathlib.Path(output), run)
         )

@@ -1,4 +1,4 @@
-"""What BigQuery answers, as Google's client hands it on: what a user can mend is told, and nothing else is."""
+"""What BigQuery answers, as Google's client hands it on: one sentence, with the mend where there is one."""
 
 import json
 
@@ -57,13 +57,18 @@ def test_the_url_is_no_part_of_what_is_told():
 
 
 @pytest.mark.parametrize(
-    "message", ["Syntax error: Unexpected end", "bad query; reason: invalidQuery, location: query"]
+    ("status", "reason"), [(400, "invalid"), (400, "invalidQuery"), (400, "badRequest"), (412, "conditionNotMet")]
 )
-def test_what_may_be_a_bug_passes_as_it_is(message):
-    error = answered(400, "invalidQuery", message)
-    with pytest.raises(exceptions.BadRequest) as caught, plain_errors(PLACE):
-        raise error
-    assert caught.value is error
+def test_what_nobody_thought_of_is_told_in_the_words_of_bigquery(status, reason):
+    message = "The default partition expiration is too short for such rows"
+    assert told(answered(status, reason, f"{message}.\nSee the page of it."), RunFailedError) == (
+        f"--project my-project --dataset labels: BigQuery refuses what was sent to it ({status} {reason}: {message}); "
+        "no partition was changed by halves. If the data set's settings do not explain it, please report it."
+    )
+
+
+def test_an_error_without_a_reason():
+    assert "(400: strange);" in told(exceptions.BadRequest("strange"), RunFailedError)
 
 
 def test_what_a_job_says_twice_is_told_once():

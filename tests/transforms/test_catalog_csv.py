@@ -17,7 +17,7 @@ def records(text: bytes, max_bytes: int = 1 << 20) -> list[CsvRecord]:
     return list(read_csv_records(read_lines(io.BytesIO(text), max_bytes), max_bytes))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.lists(st.text(max_size=8), min_size=2, max_size=4), max_size=6))
 def test_what_the_csv_module_writes_comes_back(rows: list[list[str]]) -> None:
     text = io.StringIO(newline="")
@@ -28,7 +28,7 @@ def test_what_the_csv_module_writes_comes_back(rows: list[list[str]]) -> None:
     assert [record.fields for record in records(encoded)] == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b" ", b"\xff", b'""']), max_size=40))
 def test_no_line_is_lost_or_read_twice(pieces: list[bytes]) -> None:
     text = b"".join(pieces)

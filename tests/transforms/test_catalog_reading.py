@@ -209,7 +209,7 @@ objects = st.dictionaries(columns, json_values).map(lambda row: json.dumps(row).
 lines = objects | st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")) | st.just(b"")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(lines, max_size=12))
 def test_each_json_line_ends_in_exactly_one_place(found: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -222,7 +222,7 @@ def test_each_json_line_ends_in_exactly_one_place(found: list[bytes]) -> None:
     assert collections.Counter(read) == collections.Counter(element.tally for element in [*rows, *letters])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.lists(st.lists(lines, min_size=1, max_size=8), min_size=1, max_size=3))
 def test_the_sums_agree_at_both_ends_of_a_pipeline(files: list[list[bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -233,7 +233,7 @@ def test_the_sums_agree_at_both_ends_of_a_pipeline(files: list[list[bytes]]) -> 
     assert counts.get("rows_read", 0) == len(read) == len(rows) + len(letters)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(cells, cells, cells), max_size=8), st.booleans())
 def test_each_parquet_and_csv_row_ends_in_exactly_one_place(table: list[tuple[str, ...]], as_parquet: bool) -> None:
     names = ["track_id", "audio_uri", "title"]

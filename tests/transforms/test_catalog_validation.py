@@ -135,7 +135,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from([*CONTRACT_COLUMNS, "x", "\ud800"]), anything))
 def test_any_row_becomes_a_row_or_a_letter_that_tables_can_hold(raw: dict[str, Any]) -> None:
     judged = validate_row(raw, "c.parquet:1")

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.transforms.compared_runs import compared, label, treatment
@@ -79,7 +79,7 @@ STREAMS = st.lists(
 
 
 @given(TREATED, TREATED, STREAMS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 def test_differences_add_up_to_nothing(tmp_path, before, after, streams):
     money, cells, tracks = moved(tmp_path, before, after, streams, minimum=1000)
     totals = {}

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.payout_shares import WEIGHT_UNITS, PayoutCell
@@ -116,7 +116,7 @@ STREAMS = st.lists(
 
 
 @given(LABELS, STREAMS)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 def test_duckdb_counts_as_python_does(tmp_path, labels, streams):
     streams = [*streams, stream("a", 7)]
     cells, unlabelled = counted(tmp_path, streams, [treatment(t, *label) for t, label in labels.items()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import itertools
 import json
 import os
 import pathlib
@@ -20,8 +19,10 @@ from tests.transforms.generated_tables import RUN_DATE, GeneratedRun, generate_r
 from tests.transforms.published_state import PARTITION, problems
 from transforms.publish_local import LocalStorage, exchange
 from transforms.publish_remote import RemoteStorage
-from transforms.publishing import Publication, Storage, published_summary
+from transforms.published_summary import published_summary
+from transforms.publishing import Publication
 from transforms.run_lock import AnotherRunError
+from transforms.run_storage import Storage
 from transforms.table_schemas import TABLES
 from transforms.whole_files import write_whole_file
 
@@ -248,24 +249,27 @@ def test_a_worker_that_outlives_its_killed_run_does_not_disturb_the_next_one(tmp
     storage = local(tmp_path)
     with Publication("unused", DATE, "run-a", storage=storage) as publication:
         killed = publication.prepare()
-    stop, staged = threading.Event(), itertools.count()
+    stop, written = threading.Event(), 0
 
     def outlive() -> None:
+        nonlocal written
         while not stop.is_set():
             with contextlib.suppress(OSError, BeamIOError):  # its own file was deleted before it was whole
-                write_whole_file(killed, f"track_labels/part-{next(staged)}.parquet", b"rows")
+                write_whole_file(killed, f"track_labels/part-{written}.parquet", b"rows")
+            written += 1
 
     worker = threading.Thread(target=outlive)
     worker.start()
     try:
-        for number in range(20):
-            run = generate_run(f"run-{number}", 2)
+        runs = 0
+        while runs < 20 or written < 100:
+            run = generate_run(f"run-{runs}", 2)
             publish(run, storage)
             assert set(problems(tmp_path, run)) <= {"leftovers in staging"}
+            runs += 1
     finally:
         stop.set()
         worker.join()
-    assert next(staged) > 100
     last = generate_run("run-z")
     publish(last, storage)
     assert problems(tmp_path, last) == []

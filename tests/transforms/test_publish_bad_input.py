@@ -12,7 +12,9 @@ from models.errors import UserError
 from tests.transforms.generated_tables import RUN_DATE, generate_run, manifest_of, write_directly
 from tests.transforms.published_state import PARTITION, problems
 from transforms.publish_local import LocalStorage
-from transforms.publishing import Publication, PublicationError, published_summary
+from transforms.publish_plan import PublicationError
+from transforms.published_summary import published_summary
+from transforms.publishing import Publication
 
 DATE = RUN_DATE.isoformat()
 BEFORE, RUN = generate_run("run-a"), generate_run("run-b")

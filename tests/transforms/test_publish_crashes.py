@@ -20,8 +20,14 @@ from transforms.table_schemas import TABLES
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+def rounds(output: pathlib.Path) -> pathlib.Path:
+    """A file with a byte for each time that all tables were looked at."""
+    return output.with_name(f"{output.name}.rounds")
+
+
 def start(output: pathlib.Path, trials: str) -> subprocess.Popen[str]:
     output.mkdir(exist_ok=True)
+    rounds(output).touch()
     return subprocess.Popen(
         [sys.executable, "-m", "tests.transforms.publish_trials", str(output), trials],
         cwd=ROOT,
@@ -59,29 +65,32 @@ def poll(output: pathlib.Path, process: subprocess.Popen[str], runs: int, pause_
                 continue
             assert tuple(rows) in known[table], f"{table} holds {len(rows)} rows of no single run: {rows[:3]}"
             seen[table].append(known[table][tuple(rows)])
+        with rounds(output).open("ab") as stream:
+            stream.write(b".")
         time.sleep(pause_s)
     return seen
 
 
 @pytest.mark.parametrize(("trials", "count"), [("moments", 10), ("beam_moments", 1)])
 def test_killed_at_random_moments_while_a_reader_polls(tmp_path, trials, count):
-    process = start(tmp_path, trials)
+    process = start(tmp_path / "out", trials)
     try:
-        seen = poll(tmp_path, process, count + 1, pause_s=0.002 if trials == "moments" else 0.05)
+        seen = poll(tmp_path / "out", process, count + 1, pause_s=0.002 if trials == "moments" else 0.05)
     finally:
         if process.poll() is None:
             process.kill()
     found = results(process)
     assert [trial["problems"] for trial in found] == [[]] * count
-    assert sum(trial["killed"] for trial in found) >= count // 3
+    # Most are; on a busy machine a run may be over before its moment comes.
+    assert count == 1 or any(trial["killed"] for trial in found)
     for table, runs in seen.items():
         numbers = [int(run.removeprefix("run-")) for run in runs]
         assert numbers == sorted(numbers), f"{table} went back"
-        assert len(set(numbers)) >= count // 2, f"{table} was hardly looked at"
+        assert sorted(set(numbers)) == list(range(count + 1)), f"{table} was not looked at after each run"
 
 
 def test_killed_behind_every_step(tmp_path):
-    found = results(start(tmp_path, "steps"))
+    found = results(start(tmp_path / "out", "steps"))
     assert [trial["trial"] for trial in found] == list(STEPS)
     assert all(trial["killed"] for trial in found)
     assert [trial["problems"] for trial in found] == [[]] * len(STEPS)
@@ -93,7 +102,7 @@ def test_killed_behind_every_step(tmp_path):
 
 
 def test_killed_between_two_renames_where_names_cannot_be_exchanged(tmp_path):
-    found = results(start(tmp_path, "between_renames"))
+    found = results(start(tmp_path / "out", "between_renames"))
     assert [trial["trial"] for trial in found] == ["dead_letters", "track_labels"]
     assert all(trial["killed"] and trial["absent"] for trial in found)
     assert [trial["problems"] for trial in found] == [[]] * 2

@@ -10,7 +10,7 @@ from models.errors import UserError
 from tests.pipelines.published_run import publish_run
 from tests.transforms.compared_runs import label
 from transforms.published_runs import read_previous_run, read_published_run, read_published_runs
-from transforms.publishing import published_summary
+from transforms.published_summary import published_summary
 from transforms.staged_runs import read_staged_run
 
 DAYS = [datetime.date(2026, 11, day) for day in (22, 23, 24)]

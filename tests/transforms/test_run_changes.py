@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import UserError
@@ -99,7 +99,7 @@ STATES = st.dictionaries(
 
 
 @given(STATES, STATES)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 def test_no_track_is_lost(tmp_path, before, after):
     """All tracks of both runs are the same, changed, or of another state, each of them once."""
 

@@ -19,15 +19,16 @@ TIMINGS = RunTimings(
 
 
 def test_laps_count_clock_and_processor_with_ended_children():
+    begun_s = time.monotonic()
     clock = RunClock()
     time.sleep(0.2)
     clock.lap("sleep")
+    at_most_s = time.monotonic() - begun_s
     subprocess.run([sys.executable, "-c", "sum(range(8_000_000))"], check=True)
     clock.lap("child")
     asleep, child = clock.timings(local=True).phases
-    assert asleep.wall_s == pytest.approx(0.2, abs=0.15)
-    assert asleep.cpu_s < 0.1
-    assert child.cpu_s > 0.1
+    assert 0.19 < asleep.wall_s <= at_most_s + 0.001  # milliseconds are kept
+    assert asleep.cpu_s < 0.1 < child.cpu_s
 
 
 def test_a_decoder_that_still_runs_counts_too():
