@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.records import RowTally
 from transforms.run_summary import LINEAGE_COLUMNS
+from transforms.table_schemas import TABLES
 from transforms.whole_files import whole_file, write_whole_file
 
 #: Rows and digest of their track ids per kind of cell; lists, because they are added to in place.
@@ -50,23 +52,83 @@ class CarriedRows:
 
     def batches(self) -> Iterator[pa.Table]:
         """Read the rows, a small part at a time."""
-        with FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            for batch in pa.ipc.open_stream(pa.PythonFile(stream, mode="r")):
-                if batch.num_rows:
-                    yield pa.Table.from_batches([batch])
+        return read_parts(self.path)
 
 
-def write_carried_rows(
-    folder: str, table: str, shard: int, parts: Iterable[tuple[pa.Table, npt.NDArray[np.uint64]]], schema: pa.Schema
-) -> CarriedRows:
-    """Write rows that come a part at a time, each with its rows' ``key_hash`` of the track id."""
-    path, cells, rows, size = f"{_FOLDER}/{uuid.uuid4().hex}.arrow", Cells(), 0, 0
-    with whole_file(folder, path) as stream, pa.ipc.new_stream(pa.PythonFile(stream, mode="w"), schema) as writer:
-        for part, hashes in parts:
-            writer.write_table(part, max_chunksize=ROWS_AT_ONCE)
-            rows, size = rows + part.num_rows, size + part.nbytes
-            merge_cells(cells, count_cells(table, part, hashes))
-    return CarriedRows(shard, str(FileSystems.join(folder, *path.split("/"))), rows, size, cells)
+class PartsWriter:
+    """A file of rows that are written a part at a time, in Arrow's stream format.
+
+    Whoever leaves the ``with`` block by an error leaves no file that an element names.
+
+    Attributes
+    ----------
+    path
+        Where the file is once the block has ended.
+    """
+
+    def __init__(self, folder: str, schema: pa.Schema) -> None:
+        # A name of its own: a bundle that runs twice leaves a file that no element names.
+        name = f"{_FOLDER}/{uuid.uuid4().hex}.arrow"
+        self.path = str(FileSystems.join(folder, *name.split("/")))
+        self._file, self._schema, self._stack = whole_file(folder, name), schema, contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        stream = self._stack.enter_context(self._file)
+        self._writer = self._stack.enter_context(pa.ipc.new_stream(pa.PythonFile(stream, mode="w"), self._schema))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def write(self, part: pa.Table) -> None:
+        """Add rows in the file's schema."""
+        self._writer.write_table(part, max_chunksize=ROWS_AT_ONCE)
+
+
+class CarriedRowsWriter(PartsWriter):
+    """Writes the rows of one file of a table, in the table's sort order, with the new run's lineage.
+
+    Parameters
+    ----------
+    folder
+        The staging folder.
+    table
+        Whose rows.
+    shard
+        Number of the file.
+    lineage
+        Values of the lineage columns.
+    """
+
+    def __init__(self, folder: str, table: str, shard: int, lineage: Mapping[str, Any]) -> None:
+        super().__init__(folder, TABLES[table])
+        self._table, self._shard, self._lineage = table, shard, lineage
+        self._rows, self._bytes, self._cells = 0, 0, Cells()
+
+    def add(self, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> None:
+        """Add rows without lineage, and the ``key_hash`` of the track id of each."""
+        columns = [
+            pa.repeat(pa.scalar(self._lineage[field.name], field.type), rows.num_rows)
+            if field.name in self._lineage
+            else rows[field.name].cast(field.type)
+            for field in self._schema
+        ]
+        part = pa.Table.from_arrays(columns, schema=self._schema)
+        self.write(part)
+        self._rows, self._bytes = self._rows + part.num_rows, self._bytes + part.nbytes
+        merge_cells(self._cells, count_cells(self._table, part, hashes))
+
+    def carried(self) -> CarriedRows:
+        """What was written, once the block has ended."""
+        return CarriedRows(self._shard, self.path, self._rows, self._bytes, self._cells)
+
+
+def read_parts(path: str) -> Iterator[pa.Table]:
+    """Read the file of a :class:`PartsWriter`, a part at a time."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        for batch in pa.ipc.open_stream(pa.PythonFile(stream, mode="r")):
+            if batch.num_rows:
+                yield pa.Table.from_batches([batch])
 
 
 def merge_cells(cells: Cells, others: Cells) -> None:
@@ -90,7 +152,9 @@ def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: in
         Number of buckets.
     """
     order = np.argsort(buckets, kind="stable")
-    ordered = (rows.take(pa.array(order)) if count > 1 and len(order) else rows).combine_chunks()
+    ordered = rows.combine_chunks()
+    if count > 1 and len(order):
+        ordered = ordered.take(pa.array(order))
     ends = np.searchsorted(buckets[order], np.arange(count), side="right")
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, rows.schema) as writer:
@@ -99,7 +163,6 @@ def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: in
             batches = ordered.slice(first, behind - first).to_batches()
             writer.write_batch(batches[0] if batches else _no_rows(rows.schema))
             first = behind
-    # A name of its own: a bundle that runs twice leaves a file that no element names.
     path = f"{_FOLDER}/{uuid.uuid4().hex}.arrow"
     write_whole_file(folder, path, memoryview(sink.getvalue()))
     return str(FileSystems.join(folder, *path.split("/")))
@@ -107,11 +170,6 @@ def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: in
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in schema], schema=schema)
-
-
-def spill_one(folder: str, rows: pa.Table) -> str:
-    """Write rows as one bucket."""
-    return spill(folder, rows, np.zeros(rows.num_rows, np.int64), 1)
 
 
 def read_buckets(paths: Sequence[str], buckets: Sequence[int]) -> pa.Table:

@@ -19,6 +19,7 @@ from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
 from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
+from transforms.sorted_rows import SortedRows
 from transforms.table_schemas import TABLES
 
 #: Tables whose rows are carried.
@@ -72,17 +73,11 @@ class PreviousRun:
         """Files of each table: a track's rows are in the one whose number is its hash modulo this."""
         return len(self.files["track_labels"])
 
-    def read(self, table: str, bucket: int, columns: Sequence[str]) -> pa.Table:
-        """Read columns of one file.
-
-        Raises
-        ------
-        PreviousRunError
-            The file has gone or is not the one that was published.
-        """
-        batches = list(self.batches(table, bucket, columns))
-        schema = pa.schema([TABLES[table].field(name) for name in columns])
-        return pa.Table.from_batches([batch.cast(schema) for batch in batches], schema=schema).combine_chunks()
+    def sorted_rows(self, table: str, bucket: int, columns: Sequence[str]) -> SortedRows:
+        """Read columns of one file by spans of track ids, as its rows are sorted by them."""
+        return SortedRows(
+            self.batches(table, bucket, columns), pa.schema([TABLES[table].field(name) for name in columns])
+        )
 
     def batches(self, table: str, bucket: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read columns of one file a few thousand rows at a time, in their order.
@@ -90,7 +85,7 @@ class PreviousRun:
         Raises
         ------
         PreviousRunError
-            As in :meth:`read`, before the first batch.
+            Before the first batch: the file has gone or is not the one that was published.
         """
         file = self.files[table][bucket]
         digest = hashlib.sha256()

@@ -49,13 +49,21 @@ def test_an_empty_or_missing_folder_holds_none(tmp_path):
     assert find_previous_run(str(tmp_path / "none"), day(3)) is None
 
 
-def test_its_rows_are_read_by_file(tmp_path):
+def test_its_rows_are_read_by_file_and_by_spans_of_track_ids(tmp_path, monkeypatch):
     publish(tmp_path, "2026-01-03", "run-3")
     found = find_previous_run(str(tmp_path), day(4))
     assert found.buckets == 1
-    labels = found.read("track_labels", 0, ["track_id", "flags"])
-    assert labels.num_rows == 12
-    assert labels.column_names == ["track_id", "flags"]
+    monkeypatch.setattr("transforms.previous_run._BATCH_ROWS", 5)
+    ids = [f"träck-{number:04d}" for number in range(12)]
+    for table, times in (("track_labels", 1), ("track_segments", 2)):
+        rows = found.sorted_rows(table, 0, ["track_id", "confidence"])
+        # Between two ids, at one, the same again, many batches, behind the last.
+        spans = [rows.up_to(last) for last in (ids[2] + "0", ids[3], ids[3], ids[10], "z", "zz")]
+        assert [span.schema.names for span in spans] == [["track_id", "confidence"]] * 6
+        wanted = [ids[:3], ids[3:4], [], ids[4:11], ids[11:], []]
+        assert [span["track_id"].to_pylist() for span in spans] == [
+            [track_id for track_id in some for _ in range(times)] for some in wanted
+        ]
 
 
 def test_equal_settings_carry_and_others_are_named(tmp_path):
