@@ -20,6 +20,7 @@ from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
 from pipelines.portable_job import start_job
 from pipelines.run_failures import explained
+from transforms.allocator import release_freed_memory
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
@@ -151,6 +152,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             if not done:
                 return EXIT_PUBLISHED
             clock.take_metrics(result)
+            del pipeline, result  # with what its stages held
+            release_freed_memory()
             clock.lap("read, decode, label and write tables")
         summary = read_run_summary(staging_dir)
         least_labels = options.config.gates.min_rows_for_shares

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
+from transforms.published_runs import FILE_NAME
 from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
 from transforms.sorted_rows import SortedRows
 from transforms.table_schemas import TABLES
@@ -27,7 +27,6 @@ CARRIED_TABLES: Final = ("track_labels", "audio_versions", "track_segments", "tr
 
 _BLOCK_BYTES: Final = 1 << 20
 _BATCH_ROWS: Final = 10_000
-_NAME: Final = re.compile(r"part-(\d{5})-of-(\d{5})-[0-9a-f]{8}\.parquet")
 
 
 class PreviousRunError(RuntimeError):
@@ -195,7 +194,7 @@ def _ordered(storage: Storage, entries: Sequence[Mapping[str, Any]], partition: 
     found: dict[int, PreviousFile] = {}
     for entry in entries:
         folder, _, name = entry["path"].rpartition("/")
-        matched = _NAME.fullmatch(name)
+        matched = FILE_NAME.fullmatch(name)
         # A manifest is a file that anybody may have written: it must not lead out of its own partition.
         if folder != partition or matched is None or int(matched[2]) != len(entries):
             raise ValueError(f"the file {entry['path']!r} is none of {partition}")

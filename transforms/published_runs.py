@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
@@ -15,6 +16,9 @@ from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, check_date
 from transforms.publishing import LOOKED_BACK, MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.table_schemas import TABLES
+
+#: Name of a table's file: its number, how many there are, and the beginning of its digest.
+FILE_NAME: Final = re.compile(r"part-(\d{5})-of-(\d{5})-[0-9a-f]{8}\.parquet")
 
 _BLOCK_BYTES: Final = 2**20
 
@@ -33,6 +37,15 @@ class PublishedFile:
     def path(self) -> Path:
         """Where it is on a local disk."""
         return Path(self.uri)
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """Its number and the number of all: a track's rows are in the file of its hash modulo the latter.
+
+        0 of 1 where the name does not say.
+        """
+        matched = FILE_NAME.fullmatch(self.uri.rpartition("/")[2])
+        return (int(matched[1]), int(matched[2])) if matched else (0, 1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
