@@ -16,9 +16,9 @@ from apache_beam.metrics import Metrics
 
 from models.decision import DecisionSettings, needs_review
 from models.taxonomy import CATEGORIES
-from models.track_flags import flags_of_audio, track_flags
 from transforms.audio_comparison import VERSION_COLUMNS, AudioComparison, UnchangedBy
 from transforms.audio_sources import AudioRoot
+from transforms.carried_flags import flags_of_carried
 from transforms.carried_rows import ROWS_AT_ONCE, CarriedRowsWriter, PartsWriter, read_buckets, spill, whole
 from transforms.catalog_buckets import to_batch, to_rows
 from transforms.catalog_duplicates import JudgeTrackId
@@ -60,7 +60,6 @@ _UNFINISHED: Final = pa.schema(
     ]
 )
 _ROW_COLUMNS: Final = ("track_id", "isrc", "release_id", "title", "artist", "audio_uri")
-_FLAG_COLUMNS: Final = ("title", "release_title", "declared_type", "genres", "duration_ms")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,16 +205,9 @@ class CarryBucket(beam.DoFn):
                 f"{missing!r}, which has a row in audio_versions"
             )
         labels = labels.take(order)
-        flags: list[list[str]] = []
-        decisions: list[str] = []
-        now = catalog.select(_FLAG_COLUMNS).to_pydict()
-        before = labels.select(["flags", "category", "duration_s"]).to_pydict()
-        for index, (old, category, duration_s) in enumerate(zip(*before.values(), strict=True)):
-            words = {column: now[column][index] for column in _FLAG_COLUMNS}
-            found = track_flags(flags_of_audio(old), category, duration_s, self._settings.decision, **words)
-            flags.append(found)
-            decisions.append("review" if needs_review(found) else "auto")
-        for kind, number in Counter(zip(before["category"], decisions, strict=True)).items():
+        flags = flags_of_carried(catalog, labels, self._settings.decision)
+        decisions = ["review" if needs_review(found) else "auto" for found in flags]
+        for kind, number in Counter(zip(labels["category"].to_pylist(), decisions, strict=True)).items():
             self._by_kind[kind].inc(number)
         columns = {name: catalog[name] for name in _ROW_COLUMNS} | {name: labels[name] for name in _AUDIO_COLUMNS}
         columns["decision"] = pa.array(decisions, pa.string())
