@@ -24,6 +24,8 @@ Cells = dict[tuple[str | None, ...], list[int]]
 
 _LABEL_COLUMNS: Final = ("category", "functional_type", "decision", "label_source")
 _FOLDER: Final = ".carried"
+#: Of files on their way: a row of text takes a third of the room then.
+_COMPRESSION: Final = pa.Codec("zstd", compression_level=1)
 #: Rows that are held as one batch, or as Python objects, at once.
 ROWS_AT_ONCE: Final = 10_000
 
@@ -36,23 +38,37 @@ class CarriedRows:
     ----------
     shard
         Number of that file.
+    table
+        Name of the table.
     path
-        Where they lie, in Arrow's stream format.
+        Where they lie, in Arrow's stream format and without lineage.
     rows, bytes
         How many, and what they take in memory.
+    lineage
+        Values of their lineage columns.
     cells
         What :class:`~transforms.reconcile.Reconcile` counts of them.
     """
 
     shard: int
+    table: str
     path: str
     rows: int
     bytes: int
+    lineage: Mapping[str, Any]
     cells: Cells
 
     def batches(self) -> Iterator[pa.Table]:
         """Read the rows, a small part at a time."""
-        return read_parts(self.path)
+        schema = TABLES[self.table]
+        for rows in read_parts(self.path):
+            columns = [
+                pa.repeat(pa.scalar(self.lineage[field.name], field.type), rows.num_rows)
+                if field.name in self.lineage
+                else rows[field.name]
+                for field in schema
+            ]
+            yield pa.Table.from_arrays(columns, schema=schema)
 
 
 class PartsWriter:
@@ -66,15 +82,17 @@ class PartsWriter:
         Where the file is once the block has ended.
     """
 
-    def __init__(self, folder: str, schema: pa.Schema) -> None:
+    def __init__(self, folder: str, schema: pa.Schema, options: pa.ipc.IpcWriteOptions | None = None) -> None:
         # A name of its own: a bundle that runs twice leaves a file that no element names.
         name = f"{_FOLDER}/{uuid.uuid4().hex}.arrow"
         self.path = str(FileSystems.join(folder, *name.split("/")))
         self._file, self._schema, self._stack = whole_file(folder, name), schema, contextlib.ExitStack()
+        self._options = options or pa.ipc.IpcWriteOptions(compression=_COMPRESSION)
 
     def __enter__(self) -> Self:
         stream = self._stack.enter_context(self._file)
-        self._writer = self._stack.enter_context(pa.ipc.new_stream(pa.PythonFile(stream, mode="w"), self._schema))
+        file = pa.PythonFile(stream, mode="w")
+        self._writer = self._stack.enter_context(pa.ipc.new_stream(file, self._schema, options=self._options))
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -101,26 +119,23 @@ class CarriedRowsWriter(PartsWriter):
     """
 
     def __init__(self, folder: str, table: str, shard: int, lineage: Mapping[str, Any]) -> None:
-        super().__init__(folder, TABLES[table])
+        own = pa.schema([field for field in TABLES[table] if field.name not in lineage])
+        # Vectors do not become smaller.
+        super().__init__(folder, own, pa.ipc.IpcWriteOptions() if table == "track_embeddings" else None)
         self._table, self._shard, self._lineage = table, shard, lineage
         self._rows, self._bytes, self._cells = 0, 0, Cells()
+        self._lineage_bytes = sum(4 + len(str(value)) for value in lineage.values())
 
     def add(self, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> None:
         """Add rows without lineage, and the ``key_hash`` of the track id of each."""
-        columns = [
-            pa.repeat(pa.scalar(self._lineage[field.name], field.type), rows.num_rows)
-            if field.name in self._lineage
-            else rows[field.name].cast(field.type)
-            for field in self._schema
-        ]
-        part = pa.Table.from_arrays(columns, schema=self._schema)
+        part = pa.Table.from_arrays([rows[field.name].cast(field.type) for field in self._schema], schema=self._schema)
         self.write(part)
-        self._rows, self._bytes = self._rows + part.num_rows, self._bytes + part.nbytes
-        merge_cells(self._cells, count_cells(self._table, part, hashes))
+        self._rows, self._bytes = self._rows + len(part), self._bytes + part.nbytes + len(part) * self._lineage_bytes
+        merge_cells(self._cells, count_cells(self._table, part, hashes, self._lineage))
 
     def carried(self) -> CarriedRows:
         """What was written, once the block has ended."""
-        return CarriedRows(self._shard, self.path, self._rows, self._bytes, self._cells)
+        return CarriedRows(self._shard, self._table, self.path, self._rows, self._bytes, self._lineage, self._cells)
 
 
 def read_parts(path: str) -> Iterator[pa.Table]:
@@ -157,7 +172,7 @@ def spill(folder: str, rows: pa.Table, buckets: npt.NDArray[np.int64], count: in
         ordered = ordered.take(pa.array(order))
     ends = np.searchsorted(buckets[order], np.arange(count), side="right")
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows.schema) as writer:
+    with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression=_COMPRESSION)) as writer:
         first = 0
         for behind in ends.tolist():
             batches = ordered.slice(first, behind - first).to_batches()
@@ -215,7 +230,9 @@ def add_to_cell(cells: Cells, cell: tuple[str | None, ...], tally: RowTally) -> 
 _CELL_COLUMNS: Final = {"track_labels": _LABEL_COLUMNS, "royalty_treatments": ("policy_id", "policy_version")}
 
 
-def count_cells(table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> Cells:
+def count_cells(
+    table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64], lineage: Mapping[str, Any] | None = None
+) -> Cells:
     """Count many rows of one lineage, as :func:`cells_of` and :func:`add_to_cell` would one by one.
 
     Parameters
@@ -224,11 +241,14 @@ def count_cells(table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> C
         Rows of ``table``.
     hashes
         ``key_hash`` of each row's track id, shape (rows,).
+    lineage
+        Values of the lineage columns that the rows do not have.
     """
     cells: Cells = {}
     if not rows.num_rows:
         return cells
-    columns = (*_CELL_COLUMNS.get(table, ()), *LINEAGE_COLUMNS)
+    known = dict(lineage or {})
+    columns = [name for name in (*_CELL_COLUMNS.get(table, ()), *LINEAGE_COLUMNS) if name not in known]
     codes = np.zeros(rows.num_rows, np.int64)
     for column in columns:
         encoded = whole(rows[column]).dictionary_encode(null_encoding="encode")
@@ -237,8 +257,8 @@ def count_cells(table: str, rows: pa.Table, hashes: npt.NDArray[np.uint64]) -> C
     digests = np.zeros(len(firsts), np.uint64)
     np.add.at(digests, groups, hashes)  # modulo 2**64, as a tally is
     numbers = np.bincount(groups, minlength=len(firsts))
-    kinds = rows.select(columns).take(pa.array(firsts)).to_pylist()
+    kinds = rows.select(columns).take(pa.array(firsts)).to_pylist() if columns else [{}]
     for kind, number, digest in zip(kinds, numbers.tolist(), digests.tolist(), strict=True):
-        for cell in cells_of(table, kind):
+        for cell in cells_of(table, kind | known):
             add_to_cell(cells, cell, RowTally(number, digest))
     return cells

@@ -22,7 +22,7 @@ CONFIDENCE_BINS: Final = 20
 _EXAMPLES_PER_CAUSE: Final = 3
 #: Licensors that the page lists; the others are one line.
 _MOST_LICENSORS: Final = 20
-_MEMORY_LIMIT: Final = "1GB"
+_MEMORY_LIMIT: Final = "300MB"
 
 
 class FiguresError(Exception):
