@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -18,7 +20,7 @@ from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
 from transforms.published_runs import FILE_NAME
-from transforms.publishing import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
+from transforms.publishing import LOOKED_BACK, MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.sorted_rows import SortedRows
 from transforms.table_schemas import TABLES
 
@@ -58,6 +60,8 @@ class PreviousRun:
         Where its audio was; null when an Earmark wrote it that did not note this down.
     files
         By table; the position of a file is its number. Each table has as many as the others.
+    passed_over
+        Labels of the newer runs that were too small, by date.
     """
 
     run_id: str
@@ -66,6 +70,12 @@ class PreviousRun:
     manifest_sha256: str
     files: Mapping[str, tuple[PreviousFile, ...]]
     audio_root: str | None = None
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def labels(self) -> int:
+        """Rows of ``track_labels``."""
+        return sum(file.rows for file in self.files["track_labels"])
 
     @property
     def buckets(self) -> int:
@@ -103,8 +113,8 @@ class PreviousRun:
             yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)
 
 
-def find_previous_run(folder: str, before: datetime.date) -> PreviousRun | None:
-    """Find the newest published run for a date before ``before``; null when there is none.
+def find_previous_run(folder: str, before: datetime.date, least_share: float = 0.0) -> PreviousRun | None:
+    """Find the newest published run for a date before ``before`` that is no small one; null when there is none.
 
     A run for the date itself is none: it is what the new run will replace, and the new run's rows must not depend on
     how often it was started.
@@ -113,24 +123,52 @@ def find_previous_run(folder: str, before: datetime.date) -> PreviousRun | None:
     ----------
     folder
         The output folder of earlier runs (``--previous``), local or on an object store.
+    least_share
+        0 to 1: a run with fewer labels than this share of the largest of the
+        :data:`~transforms.publishing.LOOKED_BACK` newest is passed over, for most rows of a whole catalog would not be
+        in it.
 
     Raises
     ------
     UserError
-        That run is half there, damaged, or of a form that this Earmark does not read.
+        That run, or the newest one, is half there, damaged, or of a form that this Earmark does not read.
     """
     if "://" not in folder and pathlib.Path(folder).exists() and not pathlib.Path(folder).is_dir():
         raise UserError(f"--previous {folder}: is a file; give the --output folder of earlier runs.")
     storage = storage_for(folder)
+    dates = list(itertools.islice(_dates_before(storage, before), LOOKED_BACK if least_share else 1))
+    if not dates:
+        return None
+    newest = _read_run(storage, folder, dates[0])
+    if len(dates) == 1:
+        return newest
+    labels = {date: _labels_of(storage, date) for date in dates}
+    least = least_share * max(labels.values())
+    chosen = next(date for date in dates if labels[date] >= least)
+    if chosen == dates[0]:
+        return newest
+    passed_over = {date: labels[date] for date in dates[: dates.index(chosen)]}
+    return dataclasses.replace(_read_run(storage, folder, chosen), passed_over=passed_over)
+
+
+def _dates_before(storage: Storage, before: datetime.date) -> Iterator[str]:
+    """Dates of the partitions, newest first."""
     for name in reversed(storage.list_successes("track_labels")):
         date = name.removeprefix("run_date=")
-        try:
+        with contextlib.suppress(ValueError):
             check_date(date)
-        except ValueError:
-            continue
-        if date < before.isoformat():
-            return _read_run(storage, folder, date)
-    return None
+            if date < before.isoformat():
+                yield date
+
+
+def _labels_of(storage: Storage, date: str) -> int:
+    """How many labels a run published, by its manifest; 0 where that cannot be read, so that nobody waits for it."""
+    run_id = run_id_of(storage, f"track_labels/run_date={date}")
+    try:
+        manifest = json.loads(storage.read(f"runs/{run_id}/{MANIFEST}") or b"")
+        return sum(int(entry["rows"]) for entry in manifest["files"] if entry["table"] == "track_labels")
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def _read_run(storage: Storage, folder: str, date: str) -> PreviousRun:
