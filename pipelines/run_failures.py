@@ -17,7 +17,7 @@ _CHANGED_TEXT: Final = re.compile(
 )
 #: A traceback has the line of code too, whose run is in braces.
 _PREVIOUS_TEXT: Final = re.compile(
-    r"previous run ([A-Za-z0-9._-]+), file (\S.*?): ((?:is not what|cannot be|has no label)[^\n]*)"
+    r"previous run ([A-Za-z0-9._-]+), file (\S.*?): ((?:is not what|is not sorted|cannot be|has no label)[^\n]*)"
 )
 _WORKER_LOST_TEXT: Final = re.compile(r"Channel closed prematurely|Worker subprocess exited|SDK worker .* disconnected")
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from models.errors import UserError
@@ -89,12 +90,12 @@ class PreviousRun:
         )
 
     def batches(self, table: str, bucket: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read columns of one file a few thousand rows at a time, in their order.
+        """Read columns of one file, ``track_id`` among them, a few thousand rows at a time, sorted by it.
 
         Raises
         ------
         PreviousRunError
-            Before the first batch: the file has gone or is not the one that was published.
+            Before the first batch: the file has gone or is not the one that was published. Later: it is not sorted.
         """
         file = self.files[table][bucket]
         digest = hashlib.sha256()
@@ -110,7 +111,16 @@ class PreviousRun:
                 raise PreviousRunError(f"previous run {self.run_id}, file {file.path}: is not what it published")
             # In small steps also within a row group, which may hold 64 MiB.
             parquet = pq.ParquetFile(stream, buffer_size=_BLOCK_BYTES, pre_buffer=False)
-            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)
+            last = pa.array([""])
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
+                ids = pa.concat_arrays([last, batch["track_id"]])
+                # Rows are joined by their order; one out of place would be lost without a word.
+                if not pc.all(pc.less_equal(ids[:-1], ids[1:]), min_count=0).as_py():
+                    raise PreviousRunError(
+                        f"previous run {self.run_id}, file {file.path}: is not sorted by track_id, as Earmark writes it"
+                    )
+                last = ids[-1:]
+                yield batch
 
 
 def find_previous_run(folder: str, before: datetime.date, least_share: float = 0.0) -> PreviousRun | None:
