@@ -45,6 +45,9 @@ _CLAIMS: Final = {
     ),
 }
 
+#: What :func:`title_claims` looks for, whatever the case, as text; on ASCII other engines find the same with it.
+CLAIM_PATTERNS: Final = {category: pattern.pattern for category, pattern in _CLAIMS.items()}
+
 _DECLARED: Final = {
     "music": MUSIC, "song": MUSIC, "instrumental": MUSIC, "musicalworksoundrecording": MUSIC,
     "functional": FUNCTIONAL, "noise": FUNCTIONAL, "white_noise": FUNCTIONAL, "nature": FUNCTIONAL,

@@ -212,8 +212,9 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
     catalog = place(arguments.catalog)
     labelling = _labelling(model, config)
     previous, carrying = _previous(
-        arguments.previous and place(arguments.previous), place(arguments.output), date, labelling, audio_root
-    )
+        arguments.previous and place(arguments.previous), place(arguments.output), date, labelling, audio_root,
+        config.incremental.least_share_of_largest,
+    )  # fmt: skip
     catalog_states = None if parse_bigquery(arguments.catalog) else file_states(catalog)
     catalog_digest = catalog_fingerprint(arguments.catalog)
     return CategorizeOptions(
@@ -265,7 +266,8 @@ def _run_id(
     if catalog := config.catalog.of_run():
         inputs["catalog_settings"] = catalog
     if previous is not None:
-        inputs["previous"] = [previous.run_id, previous.manifest_sha256, config.incremental.model_dump(mode="json")]
+        how = config.incremental.model_dump(mode="json", include={"unchanged_by"})
+        inputs["previous"] = [previous.run_id, previous.manifest_sha256, how]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return f"{date.isoformat()}-{digest[:12]}"
 
@@ -283,7 +285,12 @@ def _labelling(model: ModelMetadata, config: JobConfig) -> dict[str, Any]:
 
 
 def _previous(
-    folder: str | None, output: str, date: datetime.date, labelling: dict[str, Any], audio_root: str
+    folder: str | None,
+    output: str,
+    date: datetime.date,
+    labelling: dict[str, Any],
+    audio_root: str,
+    least_share: float,
 ) -> tuple[PreviousRun | None, str]:
     """The run to carry labels from, and a sentence that says what is carried."""
     if folder is None:
@@ -298,13 +305,18 @@ def _previous(
             f"--previous {folder}: is not there; give the --output folder of earlier runs. An empty folder, or that of "
             "--output, will do for the first run."
         )
-    previous = find_previous_run(folder, date)
+    previous = find_previous_run(folder, date, least_share)
     if previous is None:
         return None, f"--previous {folder} holds no published run for a date before {date}: every row is labelled anew."
+    if previous.passed_over and why_not_carried(previous, labelling):
+        previous = find_previous_run(folder, date) or previous  # a little is carried from a small run, nothing from it
     named = f"run {previous.run_id} of {previous.run_date}"
     if reason := why_not_carried(previous, labelling):
         return None, f"Nothing is carried forward from {named}, every row is labelled anew: {reason}."
     carrying = f"Labels of tracks with unchanged audio are carried forward from {named}."
+    if previous.passed_over:
+        small = ", ".join(f"{day} has {labels:,}" for day, labels in previous.passed_over.items())
+        carrying += f" It has {previous.labels:,} labels; newer runs with far fewer are passed over: {small}."
     if previous.audio_root != (noted := noted_audio_root(audio_root)):
         before = "is not known" if previous.audio_root is None else f"was {previous.audio_root}"
         carrying += (

@@ -20,6 +20,7 @@ from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
 from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
+from transforms.allocator import release_freed_memory
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
@@ -149,6 +150,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             staging_dir = publication.prepare()
             if not _label(options, staging_dir, progress_dir, clock):
                 return EXIT_PUBLISHED
+            release_freed_memory()  # what the pipeline and its result held went with them
         summary = read_run_summary(staging_dir)
         least_labels = options.config.gates.min_rows_for_shares
         before = published_summary(options.output, date, least_labels=least_labels)

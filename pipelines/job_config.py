@@ -88,6 +88,8 @@ class IncrementalConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_i
     #: What says that a track's audio is unchanged. ``storage``: an equal ``audio_etag`` in the catalog, or else size
     #: and times of the file; its bytes where those differ. ``sha256``: its bytes alone.
     unchanged_by: UnchangedBy = "storage"
+    #: A run with fewer labels than this share of those of the largest of the 31 newest is not carried from.
+    least_share_of_largest: float = pydantic.Field(default=0.5, ge=0, le=1)
 
 
 class WorkersConfig(pydantic.BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):

@@ -18,7 +18,7 @@ _CHANGED_TEXT: Final = re.compile(
 )
 #: A traceback has the line of code too, whose run is in braces.
 _PREVIOUS_TEXT: Final = re.compile(
-    r"previous run ([A-Za-z0-9._-]+), file (\S.*?): ((?:is not what|cannot be|has no label)[^\n]*)"
+    r"previous run ([A-Za-z0-9._-]+), file (\S.*?): ((?:is not what|is not sorted|cannot be|has no label)[^\n]*)"
 )
 #: Of a table or query nobody knows the columns before its first row is read.
 _COLUMN_TEXT: Final = re.compile(r"the BigQuery catalog (has no column [^\n]*)")

@@ -1,9 +1,10 @@
-"""How the C library's allocator treats blocks of a window's size."""
+"""How freed memory is treated: kept for the next window, given back when the windows are done."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import sys
 from typing import Final
 
@@ -29,3 +30,14 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE_BYTES)
+
+
+def release_freed_memory() -> None:
+    """Give what this process freed back to the system, where glibc and Arrow's pool kept it."""
+    import pyarrow as pa  # decoder processes have no use for it
+
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):  # no glibc
+            ctypes.CDLL(None).malloc_trim(0)

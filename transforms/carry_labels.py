@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
 from models.decision import DecisionSettings, needs_review
 from models.taxonomy import CATEGORIES
-from models.track_flags import flags_of_audio, track_flags
 from transforms.audio_comparison import VERSION_COLUMNS, AudioComparison, UnchangedBy
 from transforms.audio_sources import AudioRoot
-from transforms.carried_rows import (
-    ROWS_AT_ONCE,
-    CarriedRows,
-    read_buckets,
-    spill,
-    spill_one,
-    whole,
-    write_carried_rows,
-)
+from transforms.carried_flags import flags_of_carried
+from transforms.carried_rows import ROWS_AT_ONCE, CarriedRowsWriter, PartsWriter, read_buckets, spill, whole
 from transforms.catalog_buckets import to_batch, to_rows
 from transforms.catalog_duplicates import JudgeTrackId
 from transforms.previous_run import PreviousRun, PreviousRunError
-from transforms.records import RowTally, TallySum
+from transforms.records import NO_ROWS, RowTally, TallySum
 from transforms.rows_by_key import KEYED_ROWS, bucket_of_key
+from transforms.run_summary import LINEAGE_COLUMNS
 from transforms.table_schemas import TABLES
 
 TO_LABEL: Final = "to_label"
@@ -49,8 +43,23 @@ _AUDIO_COLUMNS: Final = (
     "audio_sha256", "duration_s", "category", "functional_type", "confidence", "p_music", "p_functional", "p_speech",
     "music_fraction", "functional_fraction", "speech_fraction",
 )  # fmt: skip
+#: What is read of the previous run.
+_COLUMNS_READ: Final = {
+    "audio_versions": VERSION_COLUMNS,
+    "track_labels": ("track_id", "flags", *_AUDIO_COLUMNS),
+    **{
+        table: tuple(name for name in TABLES[table].names if name not in LINEAGE_COLUMNS)
+        for table in ("track_segments", "track_embeddings")
+    },
+}
+#: Rows of ``track_labels`` on their way: without lineage, and with ``key_hash`` of the track id.
+_UNFINISHED: Final = pa.schema(
+    [
+        *(field for field in TABLES["track_labels"] if field.name not in LINEAGE_COLUMNS),
+        pa.field("track_hash", pa.uint64()),
+    ]
+)
 _ROW_COLUMNS: Final = ("track_id", "isrc", "release_id", "title", "artist", "audio_uri", "licensor")
-_FLAG_COLUMNS: Final = ("title", "release_title", "declared_type", "genres", "duration_ms")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +99,7 @@ class CarrySettings:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarriedLabels:
-    """Carried rows of one file of ``track_labels``, without ``duplicate_of``; their hashes in ``track_hash``."""
+    """Carried rows of one file of ``track_labels``, without ``duplicate_of``; in the order of their track ids."""
 
     shard: int
     path: str
@@ -122,37 +131,49 @@ class CarryBucket(beam.DoFn):
         }
 
     def process(self, element: tuple[int, int], paths: Sequence[str]) -> Iterator[beam.pvalue.TaggedOutput]:
-        """Compare the rows of one file."""
+        """Compare the rows of one file, a few thousand at a time in the order of their track ids."""
         shard, shards = element
-        bucket = shard % self._settings.previous.buckets
-        catalog, dead_letters = self._distinct(
-            read_buckets(paths, range(shard, self._settings.catalog_buckets, shards))
-        )
-        # As in the tables, whose rows are merged with these.
-        catalog = catalog.take(pc.sort_indices(whole(catalog["track_id"])))
+        settings, bucket = self._settings, shard % self._settings.previous.buckets
+        catalog, dead_letters = self._distinct(read_buckets(paths, range(shard, settings.catalog_buckets, shards)))
         for letter in dead_letters:
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
-        versions = self._settings.previous.read("audio_versions", bucket, VERSION_COLUMNS)
-        kept, new_versions = self._comparison.unchanged(catalog, versions)
-        for row in to_rows(catalog.filter(pa.array(~kept))):
-            self._to_label.inc()
-            yield beam.pvalue.TaggedOutput(TO_LABEL, row)
-        catalog = catalog.filter(pa.array(kept)).combine_chunks()
-        del versions
-        self._carried.inc(catalog.num_rows)
-        digest = int(np.add.reduce(catalog["tally_digest"].to_numpy(), dtype=np.uint64))
-        tally = RowTally(int(catalog["tally_rows"].to_numpy().sum()), digest)
-        yield beam.pvalue.TaggedOutput(LABELLED, TallySum(tally, catalog.num_rows))
-        hashes = catalog["track_hash"].to_numpy()
-        part = carried_rows(self._settings, "audio_versions", shard, [(new_versions, hashes)])
-        yield beam.pvalue.TaggedOutput("audio_versions", part)
-        del new_versions
-        yield from self._unfinished(shard, self._labels(catalog, bucket), hashes)
-        ids = whole(catalog["track_id"])
-        del catalog
-        for table in ("track_segments", "track_embeddings"):
-            rows = self._rows_of(table, bucket, ids, hashes)
-            yield beam.pvalue.TaggedOutput(table, carried_rows(self._settings, table, shard, rows))
+        order = pc.sort_indices(whole(catalog["track_id"]))
+        before = {table: settings.previous.sorted_rows(table, bucket, names) for table, names in _COLUMNS_READ.items()}
+        tally, tracks, keyed = NO_ROWS, 0, _KeyedRows(settings)
+        with contextlib.ExitStack() as stack:
+            finished = {
+                table: stack.enter_context(CarriedRowsWriter(settings.staging_dir, table, shard, settings.lineage))
+                for table in FINISHED_TABLES
+            }
+            unfinished = stack.enter_context(PartsWriter(settings.staging_dir, _UNFINISHED))
+            for first in range(0, catalog.num_rows, ROWS_AT_ONCE):
+                rows = catalog.take(order.slice(first, ROWS_AT_ONCE)).combine_chunks()
+                last = rows["track_id"][-1].as_py()
+                old = {table: sorted_rows.up_to(last) for table, sorted_rows in before.items()}
+                kept, versions = self._comparison.unchanged(rows, old["audio_versions"])
+                for row in to_rows(rows.filter(pa.array(~kept))):
+                    self._to_label.inc()
+                    yield beam.pvalue.TaggedOutput(TO_LABEL, row)
+                rows = rows.filter(pa.array(kept)).combine_chunks()
+                if not rows.num_rows:
+                    continue
+                tally, tracks = tally + _sum_of(rows), tracks + rows.num_rows
+                hashes = rows["track_hash"].to_numpy()
+                finished["audio_versions"].add(versions, hashes)
+                labels = self._labels(rows, old["track_labels"], bucket)
+                unfinished.write(labels.append_column("track_hash", rows["track_hash"]))
+                keyed.add(labels)
+                for table in ("track_segments", "track_embeddings"):
+                    found = pc.index_in(old[table]["track_id"], value_set=whole(rows["track_id"]))
+                    positions = whole(found.drop_null()).to_numpy()
+                    finished[table].add(old[table].filter(found.is_valid()), hashes[positions])
+        self._carried.inc(tracks)
+        yield beam.pvalue.TaggedOutput(LABELLED, TallySum(tally, tracks))
+        yield beam.pvalue.TaggedOutput(LABELS, CarriedLabels(shard, unfinished.path))
+        for table, writer in finished.items():
+            yield beam.pvalue.TaggedOutput(table, writer.carried())
+        for tag, path in keyed.spill().items():
+            yield beam.pvalue.TaggedOutput(tag, path)
 
     def _distinct(self, catalog: pa.Table) -> tuple[pa.Table, list[Any]]:
         """Judge the track ids that stand more than once, as :class:`CollapseDuplicates` does."""
@@ -173,89 +194,54 @@ class CarryBucket(beam.DoFn):
                     rows.append(judged)
         return pa.concat_tables([catalog.filter(pc.invert(again)), to_batch(rows)]).combine_chunks(), dead_letters
 
-    def _rows_of(
-        self, table: str, bucket: int, ids: pa.Array, hashes: npt.NDArray[np.uint64]
-    ) -> Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]]:
-        """Give the previous run's rows of the carried tracks, a part at a time."""
-        names = [name for name in TABLES[table].names if name not in self._settings.lineage]
-        for batch in self._settings.previous.batches(table, bucket, names):
-            found = pc.index_in(batch["track_id"], value_set=ids)
-            carried = found.is_valid()
-            positions = found.filter(carried).to_numpy(zero_copy_only=False).astype(np.int64)
-            yield pa.Table.from_batches([batch.filter(carried)]), hashes[positions]
-
-    def _labels(self, catalog: pa.Table, bucket: int) -> pa.Table:
+    def _labels(self, catalog: pa.Table, labels: pa.Table, bucket: int) -> pa.Table:
         """Give the carried tracks' rows of ``track_labels`` as far as they are known here, but lineage."""
-        previous, ids = self._settings.previous, whole(catalog["track_id"])
-        labels = previous.read("track_labels", bucket, ("track_id", "flags", *_AUDIO_COLUMNS))
+        ids = whole(catalog["track_id"])
         order = pc.index_in(ids, value_set=whole(labels["track_id"]))
         if order.null_count:
-            missing = ids.filter(order.is_null())[0].as_py()
-            path = previous.files["track_labels"][bucket].path
+            missing, previous = ids.filter(order.is_null())[0].as_py(), self._settings.previous
             raise PreviousRunError(
-                f"previous run {previous.run_id}, file {path}: has no label for {missing!r}, which has a row in "
-                "audio_versions"
+                f"previous run {previous.run_id}, file {previous.files['track_labels'][bucket].path}: has no label for "
+                f"{missing!r}, which has a row in audio_versions"
             )
         labels = labels.take(order)
-        decision = self._settings.decision
-        flags: list[list[str]] = []
-        decisions: list[str] = []
-        for first in range(0, catalog.num_rows, ROWS_AT_ONCE):
-            now = catalog.slice(first, ROWS_AT_ONCE).select(_FLAG_COLUMNS).to_pydict()
-            before = labels.slice(first, ROWS_AT_ONCE).select(["flags", "category", "duration_s"]).to_pydict()
-            for index, (old, category, duration_s) in enumerate(zip(*before.values(), strict=True)):
-                words = {column: now[column][index] for column in _FLAG_COLUMNS}
-                found = track_flags(flags_of_audio(old), category, duration_s, decision, **words)
-                flags.append(found)
-                decisions.append("review" if needs_review(found) else "auto")
-        for category, decided in zip(labels["category"].to_pylist(), decisions, strict=True):
-            self._by_kind[category, decided].inc()
+        flags = flags_of_carried(catalog, labels, self._settings.decision)
+        decisions = ["review" if needs_review(found) else "auto" for found in flags]
+        for kind, number in Counter(zip(labels["category"].to_pylist(), decisions, strict=True)).items():
+            self._by_kind[kind].inc(number)
         columns = {name: catalog[name] for name in _ROW_COLUMNS} | {name: labels[name] for name in _AUDIO_COLUMNS}
         columns["decision"] = pa.array(decisions, pa.string())
         columns["flags"] = pa.array(flags, TABLES["track_labels"].field("flags").type)
         columns["duplicate_of"] = pa.nulls(catalog.num_rows, pa.string())
-        columns["label_source"] = pa.array(["carried"] * catalog.num_rows, pa.string())
-        return pa.table(columns)
+        columns["label_source"] = pa.repeat(pa.scalar("carried"), catalog.num_rows)
+        schema = _UNFINISHED.remove(len(_UNFINISHED) - 1)
+        return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
-    def _unfinished(
-        self, shard: int, labels: pa.Table, hashes: npt.NDArray[np.uint64]
-    ) -> Iterator[beam.pvalue.TaggedOutput]:
-        settings = self._settings
-        path = spill_one(settings.staging_dir, labels.append_column("track_hash", pa.array(hashes)))
-        yield beam.pvalue.TaggedOutput(LABELS, CarriedLabels(shard, path))
+
+def _sum_of(rows: pa.Table) -> RowTally:
+    digest = np.add.reduce(rows["tally_digest"].to_numpy(), dtype=np.uint64)  # modulo 2**64, as a tally is
+    return RowTally(int(rows["tally_rows"].to_numpy().sum()), int(digest))
+
+
+class _KeyedRows:
+    """Carried tracks by their audio and by their release, for :class:`~transforms.rows_by_key.RowsByKey`."""
+
+    def __init__(self, settings: CarrySettings) -> None:
+        self._settings = settings
+        self._rows: dict[str, list[pa.Table]] = {BY_AUDIO: [], BY_RELEASE: []}
+
+    def add(self, labels: pa.Table) -> None:
         on_release = labels.filter(labels["release_id"].is_valid())
         for tag, rows, key in ((BY_AUDIO, labels, "audio_sha256"), (BY_RELEASE, on_release, "release_id")):
-            keyed = pa.Table.from_arrays([rows[key], rows["track_id"], rows["category"]], schema=KEYED_ROWS)
-            count = settings.previous.buckets
-            buckets = np.array([bucket_of_key(text, count) for text in rows[key].to_pylist()], np.int64)
-            yield beam.pvalue.TaggedOutput(tag, spill(settings.staging_dir, keyed, buckets, count))
+            self._rows[tag].append(
+                pa.Table.from_arrays([rows[key], rows["track_id"], rows["category"]], schema=KEYED_ROWS)
+            )
 
-
-def carried_rows(
-    settings: CarrySettings,
-    table: str,
-    shard: int,
-    parts: Iterable[tuple[pa.Table, npt.NDArray[np.uint64]]],
-) -> CarriedRows:
-    """Put the new run's lineage behind rows and write them for one file of the table.
-
-    Parameters
-    ----------
-    shard
-        Number of the file.
-    parts
-        Its rows in their sort order and without lineage, each part with the hashes of its rows' track ids.
-    """
-    schema = TABLES[table]
-
-    def with_lineage(rows: pa.Table) -> pa.Table:
-        columns = [
-            pa.repeat(pa.scalar(settings.lineage[field.name], field.type), rows.num_rows)
-            if field.name in settings.lineage
-            else rows[field.name].cast(field.type)
-            for field in schema
-        ]
-        return pa.Table.from_arrays(columns, schema=schema)
-
-    complete = ((with_lineage(rows), hashes) for rows, hashes in parts)
-    return write_carried_rows(settings.staging_dir, table, shard, complete, schema)
+    def spill(self) -> dict[str, str]:
+        """Write a file for each kind of key; gives their paths."""
+        paths, count = {}, self._settings.previous.buckets
+        for tag, parts in self._rows.items():
+            rows = pa.concat_tables(parts) if parts else KEYED_ROWS.empty_table()
+            buckets = (bucket_of_key(text, count) for part in parts for text in part["key"].to_pylist())
+            paths[tag] = spill(self._settings.staging_dir, rows, np.fromiter(buckets, np.int64, rows.num_rows), count)
+        return paths

@@ -14,8 +14,10 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.carried_rows import spill
 from transforms.catalog_bigquery import parse_bigquery
-from transforms.catalog_files import CatalogFile
+from transforms.catalog_columns import plain_rows
+from transforms.catalog_files import CatalogFile, CatalogFormat, format_of
 from transforms.catalog_reading import JudgeRecord, ListFiles, NameBigQueryRow, ReadFile, read_from_bigquery
+from transforms.catalog_records import batch_rows
 from transforms.catalog_settings import CatalogSettings
 from transforms.catalog_validation import CONTRACT_COLUMNS
 from transforms.records import NO_ROWS, CatalogRow, DeadLetter, RowTally, key_hash
@@ -114,7 +116,7 @@ class _Split(beam.DoFn):
     def __init__(
         self, states: dict[str, str] | None, settings: CatalogSettings, staging_dir: str, buckets: int
     ) -> None:
-        self._staging_dir, self._buckets = staging_dir, buckets
+        self._staging_dir, self._buckets, self._settings = staging_dir, buckets, settings
         self._reader, self._judge = ReadFile(states, settings), JudgeRecord(settings)
 
     def start_bundle(self) -> None:
@@ -126,6 +128,9 @@ class _Split(beam.DoFn):
         if not isinstance(element, CatalogFile):
             yield from self._add(element, RowTally.of_place(element[0]))
             return
+        if format_of(element.path) is CatalogFormat.PARQUET:
+            yield from self._add_columns(element)
+            return
         tally = NO_ROWS
         for output in self._reader.process(element):
             if isinstance(output, beam.pvalue.TaggedOutput):
@@ -135,16 +140,48 @@ class _Split(beam.DoFn):
 
     def _add(self, record: tuple[str, Any], tally: RowTally) -> Iterator[Any]:
         self._read += tally
+        yield from self._judged(record)
+        yield from self._full()
+
+    def _judged(self, record: tuple[str, Any]) -> Iterator[Any]:
         for judged in self._judge.process(record):
             if isinstance(judged, beam.pvalue.TaggedOutput):
                 yield judged
-                continue
-            self._rows.append(judged)
-            if len(self._rows) >= _ROWS_AT_ONCE:
-                self._batch()
-                yield beam.pvalue.TaggedOutput(_READ, self._take_tally())
-                if sum(batch.num_rows for batch in self._batches) >= _ROWS_PER_SPILL:
-                    yield self._spill()
+            else:
+                self._rows.append(judged)
+
+    def _add_columns(self, file: CatalogFile) -> Iterator[Any]:
+        for first, batch in self._reader.batches(file):
+            places = [f"{file.name}:{number}" for number in range(first, first + batch.num_rows)]
+            digests = np.array([key_hash(place) for place in places], np.uint64)
+            self._read += RowTally(len(places), int(np.add.reduce(digests)))  # modulo 2**64, as a tally is
+            plain, columns = plain_rows(batch, self._settings)
+            self._judge.count_valid(int(plain.sum()))
+            made = {
+                **columns,
+                "tally_rows": pa.repeat(pa.scalar(1, pa.int64()), int(plain.sum())),
+                "tally_digest": pa.array(digests[plain]),
+                "track_hash": pa.array(
+                    [key_hash(track_id) for track_id in columns["track_id"].to_pylist()], pa.uint64()
+                ),
+            }
+            self._batches.append(
+                pa.Table.from_arrays([made[name] for name in CATALOG_BATCH.names], schema=CATALOG_BATCH)
+            )
+            others = np.flatnonzero(~plain)
+            if len(others):
+                rows = batch_rows(batch.take(pa.array(others)))
+                for index, fields in zip(others.tolist(), rows, strict=True):
+                    yield from self._judged((places[index], fields))
+            yield from self._full()
+
+    def _full(self) -> Iterator[Any]:
+        """What there is to give after so many rows."""
+        if self._read.rows >= _ROWS_AT_ONCE:
+            self._batch()
+            yield beam.pvalue.TaggedOutput(_READ, self._take_tally())
+            if sum(batch.num_rows for batch in self._batches) >= _ROWS_PER_SPILL:
+                yield self._spill()
 
     def _batch(self) -> None:
         self._batches.append(to_batch(self._rows))

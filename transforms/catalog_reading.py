@@ -11,7 +11,7 @@ from apache_beam.metrics import Metrics
 from transforms.catalog_bigquery import BigQuerySource, parse_bigquery, row_place
 from transforms.catalog_files import CatalogChangedError, CatalogFile, CatalogReadError, check_state, match_files
 from transforms.catalog_hints import missing_columns
-from transforms.catalog_records import RecordContent, UnreadableRecord, parse_json_line, read_records
+from transforms.catalog_records import RecordContent, UnreadableRecord, parse_json_line, read_batches, read_records
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.catalog_validation import unreadable_record, validate_row
 from transforms.records import CatalogRow, DeadLetter, RowTally
@@ -139,6 +139,16 @@ class ReadFile(beam.DoFn):
             self._rows.inc()
             yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
             yield place, content
+        self._end(file)
+
+    def batches(self, file: CatalogFile) -> Iterator[tuple[int, Any]]:
+        """Read a Parquet file by batches of Arrow's, each with the number of its first record."""
+        for number, batch in read_batches(file, self._settings):
+            self._rows.inc(batch.num_rows)
+            yield number, batch
+        self._end(file)
+
+    def _end(self, file: CatalogFile) -> None:
         if self._states is not None:
             check_state(file, self._states)
         self._files.inc()
@@ -172,6 +182,10 @@ class JudgeRecord(beam.DoFn):
         self._settings = settings
         self._valid = Metrics.counter(_NAMESPACE, "rows_valid")
         self._invalid = Metrics.counter(_NAMESPACE, "rows_invalid")
+
+    def count_valid(self, rows: int) -> None:
+        """Count rows that were judged elsewhere, by the column."""
+        self._valid.inc(rows)
 
     def process(self, record: tuple[str, RecordContent]) -> Iterator[Any]:
         """Judge one record."""

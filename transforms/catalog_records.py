@@ -76,12 +76,36 @@ def read_records(file: CatalogFile, settings: CatalogSettings = AS_IN_CONTRACT) 
             raise CatalogReadError(f"catalog file {file.name} has an ending that is not supported")
         for number, content in records:
             yield f"{file.name}:{number}", content
-    # pyarrow's errors are ValueError, OSError or NotImplementedError; gzip's are OSError, EOFError or zlib.error.
-    except (OSError, EOFError, zlib.error, ValueError, NotImplementedError) as error:
-        raise CatalogReadError(
-            f"catalog file {file.name} cannot be read behind record {number}"
-            f" ({type(error).__name__}: {error}); the run stops, for its other rows would be missing"
-        ) from error
+    except _BROKEN_OFF as error:
+        raise _broken_off(file, number, error) from error
+
+
+def read_batches(file: CatalogFile, settings: CatalogSettings = AS_IN_CONTRACT) -> Iterator[tuple[int, Any]]:
+    """The records of a Parquet file as batches of Arrow's, each with the number of its first record.
+
+    Raises
+    ------
+    CatalogReadError
+        As in :func:`read_records`.
+    """
+    number = 0
+    try:
+        for batch in _parquet_batches(file, settings):
+            yield number + 1, batch
+            number += batch.num_rows
+    except _BROKEN_OFF as error:
+        raise _broken_off(file, number, error) from error
+
+
+# pyarrow's errors are ValueError, OSError or NotImplementedError; gzip's are OSError, EOFError or zlib.error.
+_BROKEN_OFF: Final = (OSError, EOFError, zlib.error, ValueError, NotImplementedError)
+
+
+def _broken_off(file: CatalogFile, number: int, error: Exception) -> CatalogReadError:
+    return CatalogReadError(
+        f"catalog file {file.name} cannot be read behind record {number}"
+        f" ({type(error).__name__}: {error}); the run stops, for its other rows would be missing"
+    )
 
 
 def parse_json_line(line: bytes, settings: CatalogSettings = AS_IN_CONTRACT) -> dict[str, Any] | UnreadableRecord:
@@ -221,6 +245,11 @@ def _raw(text: bytes) -> str:
 
 
 def _read_parquet(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[int, RecordContent]]:
+    rows = (fields for batch in _parquet_batches(file, settings) for fields in batch_rows(batch))
+    yield from enumerate(rows, start=1)
+
+
+def _parquet_batches(file: CatalogFile, settings: CatalogSettings) -> Iterator[Any]:
     with open_stored(file.path) as stream:
         parquet = open_parquet(stream)
         problem = column_problem(parquet.schema_arrow.names, settings)
@@ -229,14 +258,14 @@ def _read_parquet(file: CatalogFile, settings: CatalogSettings) -> Iterator[tupl
         number = 0
         # One row group's pages are decoded as they are asked for; no threads, for the stream is one.
         for batch in parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS, use_threads=False):
-            for fields in _batch_rows(batch):
-                number += 1
-                yield number, fields
+            number += batch.num_rows
+            yield batch
         if number != parquet.metadata.num_rows:
             raise OSError(f"{number} rows came out of {parquet.metadata.num_rows}")
 
 
-def _batch_rows(batch: Any) -> list[dict[str, Any]]:
+def batch_rows(batch: Any) -> list[dict[str, Any]]:
+    """The records of a batch of Arrow's."""
     try:
         rows: list[dict[str, Any]] = batch.to_pylist()
         return rows

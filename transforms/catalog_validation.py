@@ -25,10 +25,11 @@ CONTRACT_COLUMNS: Final = tuple(f.name for f in dataclasses.fields(CatalogRow) i
 #: Longest track that a catalog may state: 31 days, in milliseconds. More is a unit mistaken or a number run wild.
 MAX_DURATION_MS: Final = 31 * 24 * 3600 * 1000
 
-_MAX_ID_CHARACTERS: Final = 512
-_MAX_URI_CHARACTERS: Final = 4096
-_MAX_TEXT_CHARACTERS: Final = 10_000
-_MAX_GENRES: Final = 200
+#: Longest texts, and most genres of a row.
+MAX_ID_CHARACTERS: Final = 512
+MAX_URI_CHARACTERS: Final = 4096
+MAX_TEXT_CHARACTERS: Final = 10_000
+MAX_GENRES: Final = 200
 _SHOWN_CHARACTERS: Final = 80
 
 _CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -198,11 +199,11 @@ def _identifier(max_characters: int, required: bool, is_key: bool = False) -> Ca
 
 
 def _free_text(value: Any) -> str | None:
-    expected = f"a text of at most {_MAX_TEXT_CHARACTERS} characters"
+    expected = f"a text of at most {MAX_TEXT_CHARACTERS} characters"
     text = _as_text(value, expected)
     if text is None:
         return None
-    if len(text) > _MAX_TEXT_CHARACTERS:
+    if len(text) > MAX_TEXT_CHARACTERS:
         raise _RefusedError(expected)
     # Half an emoji, cut off by a writer that counts in UTF-16, is no reason to leave a track unlabelled.
     return _SURROGATE.sub("\ufffd", text)
@@ -277,13 +278,13 @@ def _genres(value: Any) -> tuple[str, ...]:
     else:
         text = _as_text(value, expected)
         items = [] if text is None else list(_GENRE_SEPARATOR.split(text))
-    if len(items) > _MAX_GENRES:
-        raise _RefusedError(f"at most {_MAX_GENRES} genres")
+    if len(items) > MAX_GENRES:
+        raise _RefusedError(f"at most {MAX_GENRES} genres")
     found: list[str] = []
     for item in items:
         if item is None:
             continue
-        if not isinstance(item, str) or len(item) > _MAX_ID_CHARACTERS:
+        if not isinstance(item, str) or len(item) > MAX_ID_CHARACTERS:
             raise _RefusedError(expected)
         if genre := _SURROGATE.sub("\ufffd", item).strip():
             found.append(genre)
@@ -293,11 +294,11 @@ def _genres(value: Any) -> tuple[str, ...]:
 _EXPECTED_ID: Final = "a non-empty text"
 _REQUIRED: Final = frozenset(REQUIRED_COLUMNS)
 _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
-    "track_id": _identifier(_MAX_ID_CHARACTERS, required=True, is_key=True),
-    "audio_uri": _identifier(_MAX_URI_CHARACTERS, required=True),
+    "track_id": _identifier(MAX_ID_CHARACTERS, required=True, is_key=True),
+    "audio_uri": _identifier(MAX_URI_CHARACTERS, required=True),
     "title": _free_text,
     "artist": _free_text,
-    "release_id": _identifier(_MAX_ID_CHARACTERS, required=False),
+    "release_id": _identifier(MAX_ID_CHARACTERS, required=False),
     "release_title": _free_text,
     "isrc": _isrc,
     "duration_ms": _duration_ms,
@@ -306,7 +307,7 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "record_label": _free_text,
     "language": _free_text,
     "genres": _genres,
-    "audio_etag": _identifier(_MAX_ID_CHARACTERS, required=False),
+    "audio_etag": _identifier(MAX_ID_CHARACTERS, required=False),
 }
 
 

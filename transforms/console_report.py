@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import shlex
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
@@ -18,9 +19,10 @@ from models.decision import FLAGS
 from models.taxonomy import CATEGORIES
 from transforms.printable import counted, printable
 from transforms.run_report import REPORT
+from transforms.run_tables import RunTables
 
-#: How a table is read without holding much of it: a partition may have millions of rows.
-_IN_SMALL_PARTS: Final = {"batch_size": 16_384, "batch_readahead": 1, "fragment_readahead": 1, "use_threads": False}
+#: Labels that are shown with their reasons.
+_EXAMPLES: Final = 5
 
 
 def reason(label: dict[str, Any]) -> str:
@@ -41,17 +43,36 @@ def reason(label: dict[str, Any]) -> str:
     return ". ".join([heard, " ".join(why)]) if why else heard
 
 
-def examples(labels: ds.Dataset, count: int = 5) -> list[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Labels by category and decision, and the first track ids of each kind of example; null stands for any."""
+
+    tracks: Counter[tuple[str, str]]
+    first: dict[tuple[str | None, str | None], list[str]]
+
+
+def _count_kinds(tables: RunTables) -> _Kinds:
+    wanted: list[tuple[str | None, str | None]] = [*((name, "auto") for name in CATEGORIES), (None, "review")]
+    kinds = _Kinds(Counter(), {want: [] for want in [*wanted, (None, None)]})
+    for batch in tables.reader("track_labels", ["track_id", "category", "decision"]):
+        found = pa.table(batch).group_by(["category", "decision"]).aggregate([([], "count_all")])
+        kinds.tracks.update({(kind["category"], kind["decision"]): kind["count_all"] for kind in found.to_pylist()})
+        for (category, decision), ids in kinds.first.items():
+            rows = pa.table(batch) if len(ids) < 2 * _EXAMPLES else pa.table(batch).slice(0, 0)
+            for column, value in (("category", category), ("decision", decision)):
+                rows = rows if value is None else rows.filter(pc.equal(rows[column], value))
+            ids += rows["track_id"].slice(0, 2 * _EXAMPLES - len(ids)).to_pylist()
+    return kinds
+
+
+def _examples(tables: RunTables, kinds: _Kinds) -> list[dict[str, Any]]:
     """Rows that show the kinds of answer there are: each category decided, then tracks for review, then any."""
-    category, decision = ds.field("category"), ds.field("decision")
-    wanted = [(category == name) & (decision == "auto") for name in CATEGORIES]
-    chosen: dict[str, dict[str, Any]] = {}
-    for want in [*wanted, decision == "review", None]:
-        fresh = count - len(chosen) if want is None or len(chosen) >= len(CATEGORIES) else 1
-        rows = labels.head(count + fresh, filter=want, **_IN_SMALL_PARTS).to_pylist()
-        for row in [row for row in rows if row["track_id"] not in chosen][:fresh]:
-            chosen[row["track_id"]] = row
-    return list(chosen.values())[:count]
+    chosen: list[str] = []
+    for want, ids in kinds.first.items():
+        fresh = _EXAMPLES - len(chosen) if want == (None, None) or len(chosen) >= len(CATEGORIES) else 1
+        chosen += [track_id for track_id in ids if track_id not in chosen][:fresh]
+    rows = {row["track_id"]: row for row in tables.rows_of_tracks("track_labels", chosen)}
+    return [rows[track_id] for track_id in chosen]
 
 
 def print_report(
@@ -65,12 +86,12 @@ def print_report(
         Sentences to print below the counts.
     """
     console = console or Console(soft_wrap=False)
-    labels = _partition(output, "track_labels", run_date)
-    causes = Counter(_partition(output, "dead_letters", run_date).to_table(["error_type"])["error_type"].to_pylist())
-    tracks: Counter[tuple[str, str]] = Counter()
-    for batch in labels.to_batches(columns=["category", "decision"], **_IN_SMALL_PARTS):
-        kinds = pa.table(batch).group_by(["category", "decision"]).aggregate([([], "count_all")])
-        tracks.update({(kind["category"], kind["decision"]): kind["count_all"] for kind in kinds.to_pylist()})
+    tables = RunTables({table: _partition(output, table, run_date) for table in ("track_labels", "dead_letters")})
+    causes: Counter[str] = Counter()
+    for batch in tables.reader("dead_letters", ["error_type"]):
+        causes.update(batch["error_type"].to_pylist())
+    kinds = _count_kinds(tables)
+    tracks = kinds.tracks
 
     counts = Table(title=f"{counted(tracks.total(), 'track')} labelled", title_justify="left")
     for heading in ("category", "auto", "review", "all"):
@@ -88,7 +109,7 @@ def print_report(
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print("\nExamples of labels, with their reasons:")
-    for row in examples(labels):
+    for row in _examples(tables, kinds):
         label = row["category"] + (f"/{row['functional_type']}" if row["functional_type"] else "")
         console.print(
             f"  {printable(row['track_id'])}  {printable(row['title'] or '(no title)')}\n"
@@ -132,6 +153,6 @@ def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _partition(output: str, table: str, run_date: str) -> ds.Dataset:
+def _partition(output: str, table: str, run_date: str) -> list[str]:
     folder = pathlib.Path(output) / table / f"run_date={run_date}"
-    return ds.dataset(sorted(str(path) for path in folder.glob("*.parquet")), format="parquet")
+    return sorted(str(path) for path in folder.glob("*.parquet"))

@@ -6,18 +6,16 @@ memory grows with the size of a bucket, which is a file of the new tables, and w
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.royalty_policy import RoyaltyPolicy
-from transforms.carried_rows import ROWS_AT_ONCE, read_buckets, whole
+from transforms.carried_rows import ROWS_AT_ONCE, CarriedRowsWriter, read_buckets, read_parts, whole
 from transforms.carry_labels import (
     BY_AUDIO,
     BY_RELEASE,
@@ -29,14 +27,13 @@ from transforms.carry_labels import (
     CarriedLabels,
     CarryBucket,
     CarrySettings,
-    carried_rows,
 )
 from transforms.catalog_buckets import ReadCatalogBuckets
 from transforms.catalog_settings import CatalogSettings
 from transforms.hear_audio import Counted
 from transforms.rows_by_key import ROWS, SPILLED, RowsByKey, first_tracks, release_counts
 from transforms.royalty_treatments import COUNTS_OF_NONE, TRACK_COLUMNS, Treat, others_of
-from transforms.table_schemas import TABLES
+from transforms.sorted_rows import SortedRows
 from transforms.whole_run import RunTables
 from transforms.write_tables import shard_count
 
@@ -174,36 +171,37 @@ class _FinishBucket(beam.DoFn):
     def process(
         self, carried: CarriedLabels, firsts: Sequence[str], releases: Sequence[str]
     ) -> Iterator[beam.pvalue.TaggedOutput]:
-        labels, bucket = read_buckets([carried.path], [0]), carried.shard % self._settings.previous.buckets
-        hashes = labels["track_hash"].to_numpy()
-        if firsts:
-            answers = read_buckets(firsts, [bucket])
-            found = pc.index_in(whole(labels["track_id"]), value_set=whole(answers["track_id"]))
-            duplicate_of = whole(answers["first"]).take(found)
-            labels = labels.set_column(labels.schema.get_field_index("duplicate_of"), "duplicate_of", duplicate_of)
-        part = carried_rows(self._settings, "track_labels", carried.shard, [(labels, hashes)])
-        yield beam.pvalue.TaggedOutput("track_labels", part)
-        if self._policies:
-            rows = self._treatments(labels, hashes, read_buckets(releases, [bucket]) if releases else None)
-            part = carried_rows(self._settings, "royalty_treatments", carried.shard, rows)
-            yield beam.pvalue.TaggedOutput("royalty_treatments", part)
-
-    def _treatments(
-        self, labels: pa.Table, hashes: npt.NDArray[np.uint64], releases: pa.Table | None
-    ) -> Iterator[tuple[pa.Table, npt.NDArray[np.uint64]]]:
-        schema = TABLES["royalty_treatments"]
-        own = pa.schema([field for field in schema if field.name not in self._settings.lineage])
-        counts: dict[str, tuple[int, ...]] = {}
-        if releases is not None:
-            counts = {row.pop("track_id"): tuple(row.values()) for row in releases.to_pylist()}
-        for first in range(0, labels.num_rows, ROWS_AT_ONCE):
-            columns = labels.slice(first, ROWS_AT_ONCE).select(TRACK_COLUMNS).to_pydict().values()
-            rows = [
-                row
-                for track in zip(*columns, strict=True)
-                for row in self._treat.process(
-                    (track, others_of(counts[track[0]]) if track[0] in counts else COUNTS_OF_NONE)
+        settings, bucket = self._settings, carried.shard % self._settings.previous.buckets
+        first_of, counts_of = (_sorted_answers(paths, bucket) for paths in (firsts, releases))
+        with contextlib.ExitStack() as stack:
+            tables = ("track_labels", "royalty_treatments") if self._policies else ("track_labels",)
+            writers = {
+                table: stack.enter_context(
+                    CarriedRowsWriter(settings.staging_dir, table, carried.shard, settings.lineage)
                 )
-            ]
-            of_each = hashes[first : first + ROWS_AT_ONCE].repeat(len(self._policies))
-            yield pa.Table.from_pylist(rows, schema=own), of_each
+                for table in tables
+            }
+            for labels in read_parts(carried.path):
+                hashes, last = labels["track_hash"].to_numpy(), labels["track_id"][-1].as_py()
+                if first_of is not None:
+                    answers = first_of.up_to(last)
+                    found = pc.index_in(whole(labels["track_id"]), value_set=whole(answers["track_id"]))
+                    place = labels.schema.get_field_index("duplicate_of")
+                    labels = labels.set_column(place, "duplicate_of", whole(answers["first"]).take(found))
+                writers["track_labels"].add(labels, hashes)
+                if self._policies:
+                    answered = counts_of.up_to(last).to_pylist() if counts_of is not None else []
+                    others = {row.pop("track_id"): others_of(tuple(row.values())) for row in answered}
+                    rows = self._treat.many(labels.select(TRACK_COLUMNS), others)
+                    writers["royalty_treatments"].add(rows, hashes.repeat(len(self._policies)))
+        for table, writer in writers.items():
+            yield beam.pvalue.TaggedOutput(table, writer.carried())
+
+
+def _sorted_answers(paths: Sequence[str], bucket: int) -> SortedRows | None:
+    """Answers of :class:`RowsByKey` for the tracks of one bucket, in the order of their ids; null without any."""
+    if not paths:
+        return None
+    answers = read_buckets(paths, [bucket])
+    answers = answers.take(pc.sort_indices(whole(answers["track_id"]))).combine_chunks()
+    return SortedRows(iter(answers.to_batches(max_chunksize=ROWS_AT_ONCE)), answers.schema)

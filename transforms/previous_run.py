@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import pathlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from models.errors import UserError
 from transforms.catalog_files import open_stored
 from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
-from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, storage_for
+from transforms.published_runs import FILE_NAME
+from transforms.published_summary import LOOKED_BACK
+from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
+from transforms.sorted_rows import SortedRows
 from transforms.table_schemas import TABLES
 
 #: Tables whose rows are carried.
@@ -26,7 +31,6 @@ CARRIED_TABLES: Final = ("track_labels", "audio_versions", "track_segments", "tr
 
 _BLOCK_BYTES: Final = 1 << 20
 _BATCH_ROWS: Final = 10_000
-_NAME: Final = re.compile(r"part-(\d{5})-of-(\d{5})-[0-9a-f]{8}\.parquet")
 
 
 class PreviousRunError(RuntimeError):
@@ -58,6 +62,8 @@ class PreviousRun:
         Where its audio was; null when an Earmark wrote it that did not note this down.
     files
         By table; the position of a file is its number. Each table has as many as the others.
+    passed_over
+        Labels of the newer runs that were too small, by date.
     """
 
     run_id: str
@@ -66,31 +72,31 @@ class PreviousRun:
     manifest_sha256: str
     files: Mapping[str, tuple[PreviousFile, ...]]
     audio_root: str | None = None
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def labels(self) -> int:
+        """Rows of ``track_labels``."""
+        return sum(file.rows for file in self.files["track_labels"])
 
     @property
     def buckets(self) -> int:
         """Files of each table: a track's rows are in the one whose number is its hash modulo this."""
         return len(self.files["track_labels"])
 
-    def read(self, table: str, bucket: int, columns: Sequence[str]) -> pa.Table:
-        """Read columns of one file.
-
-        Raises
-        ------
-        PreviousRunError
-            The file has gone or is not the one that was published.
-        """
-        batches = list(self.batches(table, bucket, columns))
-        schema = pa.schema([TABLES[table].field(name) for name in columns])
-        return pa.Table.from_batches([batch.cast(schema) for batch in batches], schema=schema).combine_chunks()
+    def sorted_rows(self, table: str, bucket: int, columns: Sequence[str]) -> SortedRows:
+        """Read columns of one file by spans of track ids, as its rows are sorted by them."""
+        return SortedRows(
+            self.batches(table, bucket, columns), pa.schema([TABLES[table].field(name) for name in columns])
+        )
 
     def batches(self, table: str, bucket: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read columns of one file a few thousand rows at a time, in their order.
+        """Read columns of one file, ``track_id`` among them, a few thousand rows at a time, sorted by it.
 
         Raises
         ------
         PreviousRunError
-            As in :meth:`read`, before the first batch.
+            Before the first batch: the file has gone or is not the one that was published. Later: it is not sorted.
         """
         file = self.files[table][bucket]
         digest = hashlib.sha256()
@@ -106,11 +112,20 @@ class PreviousRun:
                 raise PreviousRunError(f"previous run {self.run_id}, file {file.path}: is not what it published")
             # In small steps also within a row group, which may hold 64 MiB.
             parquet = pq.ParquetFile(stream, buffer_size=_BLOCK_BYTES, pre_buffer=False)
-            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)
+            last = pa.array([""])
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
+                ids = pa.concat_arrays([last, batch["track_id"]])
+                # Rows are joined by their order; one out of place would be lost without a word.
+                if not pc.all(pc.less_equal(ids[:-1], ids[1:]), min_count=0).as_py():
+                    raise PreviousRunError(
+                        f"previous run {self.run_id}, file {file.path}: is not sorted by track_id, as Earmark writes it"
+                    )
+                last = ids[-1:]
+                yield batch
 
 
-def find_previous_run(folder: str, before: datetime.date) -> PreviousRun | None:
-    """Find the newest published run for a date before ``before``; null when there is none.
+def find_previous_run(folder: str, before: datetime.date, least_share: float = 0.0) -> PreviousRun | None:
+    """Find the newest published run for a date before ``before`` that is no small one; null when there is none.
 
     A run for the date itself is none: it is what the new run will replace, and the new run's rows must not depend on
     how often it was started.
@@ -119,24 +134,52 @@ def find_previous_run(folder: str, before: datetime.date) -> PreviousRun | None:
     ----------
     folder
         The output folder of earlier runs (``--previous``), local or on an object store.
+    least_share
+        0 to 1: a run with fewer labels than this share of the largest of the
+        :data:`~transforms.published_summary.LOOKED_BACK` newest is passed over, for most rows of a whole catalog would
+        not be in it.
 
     Raises
     ------
     UserError
-        That run is half there, damaged, or of a form that this Earmark does not read.
+        That run, or the newest one, is half there, damaged, or of a form that this Earmark does not read.
     """
     if "://" not in folder and pathlib.Path(folder).exists() and not pathlib.Path(folder).is_dir():
         raise UserError(f"--previous {folder}: is a file; give the --output folder of earlier runs.")
     storage = storage_for(folder)
+    dates = list(itertools.islice(_dates_before(storage, before), LOOKED_BACK if least_share else 1))
+    if not dates:
+        return None
+    newest = _read_run(storage, folder, dates[0])
+    if len(dates) == 1:
+        return newest
+    labels = {date: _labels_of(storage, date) for date in dates}
+    least = least_share * max(labels.values())
+    chosen = next(date for date in dates if labels[date] >= least)
+    if chosen == dates[0]:
+        return newest
+    passed_over = {date: labels[date] for date in dates[: dates.index(chosen)]}
+    return dataclasses.replace(_read_run(storage, folder, chosen), passed_over=passed_over)
+
+
+def _dates_before(storage: Storage, before: datetime.date) -> Iterator[str]:
+    """Dates of the partitions, newest first."""
     for name in reversed(storage.list_successes("track_labels")):
         date = name.removeprefix("run_date=")
-        try:
+        with contextlib.suppress(ValueError):
             check_date(date)
-        except ValueError:
-            continue
-        if date < before.isoformat():
-            return _read_run(storage, folder, date)
-    return None
+            if date < before.isoformat():
+                yield date
+
+
+def _labels_of(storage: Storage, date: str) -> int:
+    """How many labels a run published, by its manifest; 0 where that cannot be read, so that nobody waits for it."""
+    run_id = run_id_of(storage, f"track_labels/run_date={date}")
+    try:
+        manifest = json.loads(storage.read(f"runs/{run_id}/{MANIFEST}") or b"")
+        return sum(int(entry["rows"]) for entry in manifest["files"] if entry["table"] == "track_labels")
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def _read_run(storage: Storage, folder: str, date: str) -> PreviousRun:
@@ -200,7 +243,7 @@ def _ordered(storage: Storage, entries: Sequence[Mapping[str, Any]], partition: 
     found: dict[int, PreviousFile] = {}
     for entry in entries:
         folder, _, name = entry["path"].rpartition("/")
-        matched = _NAME.fullmatch(name)
+        matched = FILE_NAME.fullmatch(name)
         # A manifest is a file that anybody may have written: it must not lead out of its own partition.
         if folder != partition or matched is None or int(matched[2]) != len(entries):
             raise ValueError(f"the file {entry['path']!r} is none of {partition}")

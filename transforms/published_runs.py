@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,6 +17,9 @@ from transforms.publish_manifest import MANIFEST_VERSION, check_date
 from transforms.published_summary import LOOKED_BACK
 from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
 from transforms.table_schemas import TABLES
+
+#: Name of a table's file: its number, how many there are, and the beginning of its digest.
+FILE_NAME: Final = re.compile(r"part-(\d{5})-of-(\d{5})-[0-9a-f]{8}\.parquet")
 
 _BLOCK_BYTES: Final = 2**20
 
@@ -34,6 +38,15 @@ class PublishedFile:
     def path(self) -> Path:
         """Where it is on a local disk."""
         return Path(self.uri)
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """Its number and the number of all: a track's rows are in the file of its hash modulo the latter.
+
+        0 of 1 where the name does not say.
+        """
+        matched = FILE_NAME.fullmatch(self.uri.rpartition("/")[2])
+        return (int(matched[1]), int(matched[2])) if matched else (0, 1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

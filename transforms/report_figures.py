@@ -22,7 +22,9 @@ CONFIDENCE_BINS: Final = 20
 _EXAMPLES_PER_CAUSE: Final = 3
 #: Licensors that the page lists; the others are one line.
 _MOST_LICENSORS: Final = 20
-_MEMORY_LIMIT: Final = "1GB"
+#: Of the database: beside a run that has just ended, and where streams are joined, which is a job of its own.
+_MEMORY_LIMIT: Final = "150MB"
+_MEMORY_WITH_STREAMS: Final = "1GB"
 
 
 class FiguresError(Exception):
@@ -154,7 +156,7 @@ def count_figures(tables: RunTables, review_tracks: int, stream_files: Sequence[
     FiguresError, OSError, pyarrow.ArrowException
         A table cannot be read.
     """
-    with _Counter(tables) as counter:
+    with _Counter(tables, _MEMORY_WITH_STREAMS if stream_files else _MEMORY_LIMIT) as counter:
         month = counter.take_streams(stream_files)
         queue, review_audios = counter.review_queue(review_tracks, month)
         return RunFigures(
@@ -169,13 +171,13 @@ def count_figures(tables: RunTables, review_tracks: int, stream_files: Sequence[
 
 
 class _Counter:
-    def __init__(self, tables: RunTables) -> None:
-        self._tables = tables
+    def __init__(self, tables: RunTables, memory_limit: str) -> None:
+        self._tables, self._memory_limit = tables, memory_limit
 
     def __enter__(self) -> _Counter:
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="earmark-report-"))
-            settings = {"memory_limit": _MEMORY_LIMIT, "temp_directory": folder, "threads": 2}
+            settings = {"memory_limit": self._memory_limit, "temp_directory": folder, "threads": 2}
             # A file, so that the review queue of a large catalog need not fit into memory.
             self._connection = stack.enter_context(duckdb.connect(f"{folder}/figures.duckdb", config=settings))
             self._stack = stack.pop_all()

@@ -6,7 +6,9 @@ Rows reach DuckDB as Arrow and dates, digests and names as parameters, so that n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+import operator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from models.errors import UserError
@@ -25,6 +27,8 @@ from transforms.warehouse_tables import columns_of, create_table, insert, read_t
 #: The two runs, as parts of the names of tables and columns.
 SIDES: Final = ("before", "after")
 
+#: Of a database that counts the changes of one part of two runs.
+_COUNTING_MEMORY: Final = "300MB"
 #: What is read of ``track_labels`` for a whole comparison: the evidence behind a label.
 LABEL_COLUMNS: Final = (
     "track_id", "isrc", "release_id", "title", "artist", "audio_uri", "audio_sha256", "duration_s", "category",
@@ -85,6 +89,9 @@ class LabelChanges:
     music_to_functional: int
     music_to_functional_auto: int
 
+    def __add__(self, other: LabelChanges) -> LabelChanges:
+        return LabelChanges(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
+
     @property
     def changed_share(self) -> float | None:
         """Of the tracks with a label in both; null when there are none."""
@@ -110,6 +117,9 @@ class LostTracks:
 
     before: int
     lost: int
+
+    def __add__(self, other: LostTracks) -> LostTracks:
+        return LostTracks(self.before + other.before, self.lost + other.lost)
 
 
 def load_labels(connection: Any, side: str, compared: ComparedRun, columns: Sequence[str] = LABEL_COLUMNS) -> None:
@@ -166,15 +176,34 @@ def _count_lost(connection: Any, after: ComparedRun) -> LostTracks:
 def count_changes(before: ComparedRun, after: ComparedRun) -> tuple[LabelChanges, LostTracks]:
     """Count how labels changed and how many went, from the few columns that it takes.
 
+    Memory does not grow with the runs where their files are numbered alike, as those of a run and of one that carries
+    its labels forward are. Otherwise what outgrows it goes to a temporary folder.
+
     Raises
     ------
     UserError
         See :func:`load_labels`.
     """
-    with bounded_database("1GB") as connection:
-        for side, compared in zip(SIDES, (before, after), strict=True):
-            load_labels(connection, side, compared, ("track_id", "category", "decision"))
-        return count_label_changes(connection), _count_lost(connection, after)
+    changes, lost = LabelChanges(0, 0, 0, 0, 0), LostTracks(0, 0)
+    for parts in _in_parts(before, after):
+        with bounded_database(_COUNTING_MEMORY) as connection:
+            for side, compared in zip(SIDES, parts, strict=True):
+                load_labels(connection, side, compared, ("track_id", "category", "decision"))
+            changes, lost = changes + count_label_changes(connection), lost + _count_lost(connection, parts[1])
+    return changes, lost
+
+
+def _in_parts(before: ComparedRun, after: ComparedRun) -> Iterator[tuple[ComparedRun, ComparedRun]]:
+    """Both runs in as many parts as their files allow, all rows of a track in the same one."""
+    files = [compared.run.files_of(table) for compared in (before, after) for table in ("track_labels", "dead_letters")]
+    number = math.gcd(*(file.shard[1] for some in files for file in some)) or 1
+    for part in range(number):
+        yield _part_of(before, part, number), _part_of(after, part, number)
+
+
+def _part_of(compared: ComparedRun, part: int, number: int) -> ComparedRun:
+    files = tuple(file for file in compared.run.files if file.shard[0] % number == part)
+    return dataclasses.replace(compared, run=dataclasses.replace(compared.run, files=files))
 
 
 def load_runs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 
 from transforms.catalog_files import open_stored
 from transforms.table_schemas import TABLES
+
+#: Of whole rows, which may hold vectors.
+_ROWS_AT_ONCE: Final = 10_000
 
 
 class RunTables:
@@ -54,7 +57,8 @@ class RunTables:
                 ids = file.read_row_group(group, columns=["track_id"])["track_id"]
                 found = pc.is_in(ids, value_set=wanted)
                 if pc.any(found, min_count=0).as_py():
-                    rows += file.read_row_group(group).filter(found).to_pylist()
+                    for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], use_threads=False):
+                        rows += batch.filter(pc.is_in(batch["track_id"], value_set=wanted)).to_pylist()
         return rows
 
     def _open_each(self, table: str) -> Iterator[pq.ParquetFile]:

@@ -202,10 +202,12 @@ def _write_parquet(table: str, fresh: pa.Table, carried: Sequence[CarriedRows], 
         waiting: list[pa.Table] = []
         for part in _merged(table, fresh, carried):
             waiting.append(part)
+            del part
             while sum(batch.num_rows for batch in waiting) >= group_rows:
                 together = pa.concat_tables(waiting)
-                writer.write_table(together.slice(0, group_rows).combine_chunks(), row_group_size=group_rows)
-                waiting = [together.slice(group_rows)]
+                group, waiting = together.slice(0, group_rows).combine_chunks(), [together.slice(group_rows)]
+                del together  # with it goes what the group was put together from, before it is written
+                writer.write_table(group, row_group_size=group_rows)
         rest = pa.concat_tables(waiting) if waiting else schema.empty_table()
         if rest.num_rows or not rows:
             writer.write_table(rest.combine_chunks(), row_group_size=group_rows)

@@ -60,6 +60,25 @@ def test_the_run_before_is_named(options, previous):
     assert found.carrying == "Labels of tracks with unchanged audio are carried forward from run run-1 of 2026-01-30."
 
 
+def test_a_run_over_a_part_of_the_catalog_is_passed_over_and_named(options, tmp_path):
+    written = {"audio_root": str(tmp_path.resolve())}
+    publish(tmp_path / "out", "2026-01-28", "run-1", options().labelling, tracks=12, **written)
+    publish(tmp_path / "out", "2026-01-30", "run-2", options().labelling, tracks=3, **written)
+    found = options("--previous", tmp_path / "out")
+    assert found.previous.run_id == "run-1"
+    assert found.carrying == (
+        "Labels of tracks with unchanged audio are carried forward from run run-1 of 2026-01-28. It has 12 labels; "
+        "newer runs with far fewer are passed over: 2026-01-30 has 3."
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text("incremental: {least_share_of_largest: 0.25}\n")
+    assert options("--previous", tmp_path / "out", "--config", config).previous.run_id == "run-2"
+    # Another model labelled the large one: the small one is better than none.
+    publish(tmp_path / "out", "2026-01-28", "run-3", options().labelling | {"model_version": "older"}, **written)
+    found = options("--previous", tmp_path / "out")
+    assert (found.previous.run_id, dict(found.previous.passed_over)) == ("run-2", {})
+
+
 def test_under_another_audio_root_only_bytes_tell(options, previous, tmp_path):
     found = options("--previous", previous)
     assert (found.unchanged_by, found.config.incremental.unchanged_by) == ("storage", "storage")

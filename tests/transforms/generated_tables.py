@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from transforms.gates import GateSettings, read_gates
 from transforms.publish_manifest import build_manifest
 from transforms.reconcile import Reconcile
-from transforms.records import RowTally
+from transforms.records import RowTally, key_hash
 from transforms.run_summary import RunSummary, StagedFile
 from transforms.table_schemas import TABLES
 from transforms.whole_files import write_whole_file
@@ -116,13 +117,18 @@ def write_with_beam(
         )
 
 
-def write_directly(run: GeneratedRun, staging_dir: str) -> RunSummary:
-    """The same kind of files without a pipeline, one per table: quick."""
+def write_directly(run: GeneratedRun, staging_dir: str, shards: int = 1) -> RunSummary:
+    """The same kind of files without a pipeline, by default one per table: quick."""
     files = []
-    for table, rows in run.tables.items():
+    for table, shard in itertools.product(run.tables, range(shards)):
+        rows = [
+            row
+            for row in run.tables[table]
+            if key_hash(row["track_id"] if row["track_id"] is not None else row["catalog_row"]) % shards == shard
+        ]
         data = parquet_bytes(table, [encode_row(table, row) for row in rows])
         sha256 = hashlib.sha256(data).hexdigest()
-        path = f"{table}/part-00000-of-00001-{sha256[:8]}.parquet"
+        path = f"{table}/part-{shard:05d}-of-{shards:05d}-{sha256[:8]}.parquet"
         write_whole_file(staging_dir, path, data)
         files.append(StagedFile(table, path, len(rows), len(data), sha256))
     tables = {table: RowTally(len(rows), 0) for table, rows in run.tables.items()}

@@ -10,7 +10,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from tests.transforms.generated_tables import generate_run, runner_options
-from transforms.carried_rows import add_to_cell, cells_of, count_cells, read_buckets, spill, write_carried_rows
+from transforms.carried_rows import CarriedRowsWriter, add_to_cell, cells_of, count_cells, read_buckets, spill
 from transforms.records import RowTally, key_hash
 from transforms.table_schemas import SORT_KEYS, TABLES
 from transforms.write_tables import WriteTable, arrow_table, encode_row
@@ -50,7 +50,11 @@ def test_a_file_of_carried_and_new_rows_is_that_of_new_rows_alone(table, share, 
     carried = as_arrow(table, [row for row in rows if row["track_id"] in kept])
     # In small parts, that new rows fall between, before and behind.
     parts = [(part, hashes_of(part)) for first in range(0, carried.num_rows, 7) for part in [carried.slice(first, 7)]]
-    lot = write_carried_rows(str(tmp_path), table, 0, iter(parts), TABLES[table])
+    writer = CarriedRowsWriter(str(tmp_path), table, 0, {"run_id": "carried"})
+    with writer:
+        for part, hashes in parts:
+            writer.add(part.drop_columns(["run_id"]), hashes)
+    lot = writer.carried()
     assert lot.rows == carried.num_rows
     with beam.Pipeline(FnApiRunner(), options=runner_options()) as pipeline:
         _ = pipeline | beam.Create([*fresh, lot], reshuffle=False) | WriteTable(table, str(tmp_path), 1)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from models.errors import UserError
 from tests.transforms.generated_tables import generate_run, manifest_of, write_directly
 from transforms.previous_run import find_previous_run, noted_audio_root, why_not_carried
 from transforms.publish_local import LocalStorage
@@ -14,9 +15,9 @@ from transforms.publishing import Publication
 LABELLING = {"model_version": "m1", "taxonomy_version": "1", "settings": {"coverage": "sampled", "decision": {"x": 1}}}
 
 
-def publish(output, date: str, run_id: str, labelling=LABELLING, **written) -> dict:
+def publish(output, date: str, run_id: str, labelling=LABELLING, tracks: int = 12, **written) -> dict:
     """Publish a generated run; gives its manifest."""
-    run = generate_run(run_id, run_date=datetime.date.fromisoformat(date))
+    run = generate_run(run_id, tracks, run_date=datetime.date.fromisoformat(date))
     storage = LocalStorage(str(output))
     storage.grace_s = 0.0
     with Publication(str(output), date, run_id, storage=storage) as publication:
@@ -44,18 +45,55 @@ def test_a_run_of_the_date_itself_is_none(tmp_path):
     assert find_previous_run(str(tmp_path), day(2)) is None
 
 
+def test_a_small_run_is_passed_over_for_one_that_has_most_of_the_catalog(tmp_path):
+    for number, tracks in ((1, 30), (2, 20), (3, 9), (4, 10)):
+        publish(tmp_path, day(number).isoformat(), f"run-{number}", tracks=tracks)
+
+    def found(before: int, *share: float):
+        run = find_previous_run(str(tmp_path), day(before), *share)
+        return run.run_id, run.labels, dict(run.passed_over)
+
+    assert found(5, 0.5) == ("run-2", 20, {"2026-01-04": 10, "2026-01-03": 9})
+    assert found(5, 0.7) == ("run-1", 30, {"2026-01-04": 10, "2026-01-03": 9, "2026-01-02": 20})
+    assert found(5, 1 / 3) == ("run-4", 10, {}), "as many as that is enough"
+    assert found(5, 0.0) == found(5) == ("run-4", 10, {})
+    assert found(3, 0.5) == ("run-2", 20, {})
+    # One that nobody can read hides no other, unless it is the one to carry from.
+    (tmp_path / "runs" / "run-1" / "manifest.json").write_text("{")
+    assert found(5, 0.5) == ("run-4", 10, {})
+    (tmp_path / "runs" / "run-4" / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match="the run of 2026-01-04"):
+        found(5, 0.5)
+
+
+def test_the_largest_is_looked_for_in_some_partitions(tmp_path, monkeypatch):
+    monkeypatch.setattr("transforms.previous_run.LOOKED_BACK", 3)
+    for number, tracks in ((1, 12), (2, 1), (3, 1), (4, 1)):
+        publish(tmp_path, day(number).isoformat(), f"run-{number}", tracks=tracks)
+    assert find_previous_run(str(tmp_path), day(5), 0.5).run_id == "run-4"
+    assert find_previous_run(str(tmp_path), day(4), 0.5).run_id == "run-1"
+
+
 def test_an_empty_or_missing_folder_holds_none(tmp_path):
     assert find_previous_run(str(tmp_path), day(3)) is None
     assert find_previous_run(str(tmp_path / "none"), day(3)) is None
 
 
-def test_its_rows_are_read_by_file(tmp_path):
+def test_its_rows_are_read_by_file_and_by_spans_of_track_ids(tmp_path, monkeypatch):
     publish(tmp_path, "2026-01-03", "run-3")
     found = find_previous_run(str(tmp_path), day(4))
     assert found.buckets == 1
-    labels = found.read("track_labels", 0, ["track_id", "flags"])
-    assert labels.num_rows == 12
-    assert labels.column_names == ["track_id", "flags"]
+    monkeypatch.setattr("transforms.previous_run._BATCH_ROWS", 5)
+    ids = [f"träck-{number:04d}" for number in range(12)]
+    for table, times in (("track_labels", 1), ("track_segments", 2)):
+        rows = found.sorted_rows(table, 0, ["track_id", "confidence"])
+        # Between two ids, at one, the same again, many batches, behind the last.
+        spans = [rows.up_to(last) for last in (ids[2] + "0", ids[3], ids[3], ids[10], "z", "zz")]
+        assert [span.schema.names for span in spans] == [["track_id", "confidence"]] * 6
+        wanted = [ids[:3], ids[3:4], [], ids[4:11], ids[11:], []]
+        assert [span["track_id"].to_pylist() for span in spans] == [
+            [track_id for track_id in some for _ in range(times)] for some in wanted
+        ]
 
 
 def test_equal_settings_carry_and_others_are_named(tmp_path):

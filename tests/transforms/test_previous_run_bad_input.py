@@ -1,5 +1,6 @@
 """Runs that cannot be carried from: damaged, half there, forged. Each is one sentence before any work."""
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Callable
@@ -132,7 +133,23 @@ def test_content_that_changed_stops_the_run_when_it_is_read(output):
     path.write_bytes(data)
     found = find_previous_run(str(output), day(4))
     with pytest.raises(PreviousRunError, match=r"previous run run-3, file .*: is not what it published"):
-        found.read("track_segments", 0, ["track_id"])
+        next(found.batches("track_segments", 0, ["track_id"]))
     path.unlink()
     with pytest.raises(PreviousRunError, match="cannot be read"):
-        found.read("track_segments", 0, ["track_id"])
+        next(found.batches("track_segments", 0, ["track_id"]))
+
+
+@pytest.mark.parametrize("order", [[1, 0, *range(2, 12)], [*range(10), 11, 10], [*range(4), 5, 4, *range(6, 12)]])
+def test_rows_out_of_order_stop_the_run_when_they_are_read(output, order, monkeypatch):
+    monkeypatch.setattr("transforms.previous_run._BATCH_ROWS", 5)
+    path = file_of(output, "track_labels")
+    pq.write_table(pq.read_table(path, partitioning=None).take(order), path)
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    edit(
+        output,
+        lambda m: next(e for e in m["files"] if e["table"] == "track_labels").update(bytes=len(data), sha256=sha256),
+    )
+    found = find_previous_run(str(output), day(4))
+    with pytest.raises(PreviousRunError, match=r"previous run run-3, file .*: is not sorted by track_id"):
+        list(found.batches("track_labels", 0, ["track_id"]))

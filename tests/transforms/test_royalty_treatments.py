@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 import random
+import typing
 
 import apache_beam as beam
+import pyarrow as pa
 import pytest
 
-from models.policy_files import policies_in_force
+from models.policy_files import policies_in_force, shipped_policies
+from models.royalty_policy import ReviewTreatment
 from tests.transforms.kept_elements import counters_of, run_and_keep
-from transforms.royalty_treatments import RoyaltyTreatments
+from transforms.royalty_treatments import COUNTS_OF_NONE, TRACK_COLUMNS, RoyaltyTreatments, Treat
 from transforms.table_schemas import TABLES
 from transforms.write_tables import encode_row
 
@@ -107,3 +110,27 @@ def test_a_release_of_ten_thousand_tracks():
 
 def test_without_policies_there_are_no_rows(labels):
     assert treated(labels, ())[0] == []
+
+
+def test_many_tracks_at_once_are_treated_as_one_by_one():
+    rng = random.Random(4)
+    every = [policy for versions in shipped_policies().values() for policy in versions]
+    kinds = [("music", None), ("speech", None), ("functional", "noise"), ("functional", "nature")]
+    tracks, others = [], {}
+    for number in range(400):
+        category, kind = rng.choice(kinds)
+        duration_s = rng.choice([29.0, 30.0, 60.0, 119.95, 120.0, rng.uniform(1, 300)])
+        tracks.append((f"t{number:04d}", category, kind, rng.choice(["auto", "review"]), duration_s))
+        if category == "functional" and rng.random() < 0.7:
+            others[tracks[-1][0]] = tuple(rng.choice([(0, 0, 0), (1, 0, 0), (0, 3, 0), (2, 1, 5)]))
+    table = pa.table([pa.array(column) for column in zip(*tracks, strict=True)], names=TRACK_COLUMNS)
+    for review in typing.get_args(ReviewTreatment):
+        policies = tuple(policy.model_copy(update={"review_treatment": review}) for policy in every)
+        treat = Treat(policies, {})
+        found = treat.many(table, others)
+        assert found.to_pylist() == [
+            row for track in tracks for row in treat.process((track, others.get(track[0], COUNTS_OF_NONE)))
+        ]
+        assert found.schema.names == [name for name in TABLES["royalty_treatments"].names if name not in LINEAGE]
+        assert len(set(found["royalty_class"].to_pylist())) > 2
+    assert treat.many(table.slice(0, 0), {}).num_rows == 0

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import UserError
 from tests.transforms.compared_runs import CONFIG, compared, dead_letter, label, treatment
+from tests.transforms.generated_tables import generate_run, write_directly
 from transforms.comparison_tables import prepare_views, write_comparison_tables
 from transforms.payout_streams import PolicyTerms, bounded_database
-from transforms.run_changes import CAUSES, LabelChanges, count_label_changes, load_runs
+from transforms.run_changes import (
+    CAUSES,
+    ComparedRun,
+    LabelChanges,
+    LostTracks,
+    _in_parts,
+    count_changes,
+    count_label_changes,
+    load_runs,
+)
+from transforms.run_summary import SUMMARY_NAME, to_text
+from transforms.staged_runs import read_staged_run
 
 TERMS = [(PolicyTerms("p", "1", None), PolicyTerms("p", "1", None))]
 
@@ -81,6 +95,37 @@ def test_counts(tmp_path):
         counts = count_label_changes(connection)
     assert counts == LabelChanges(4, 3, 2, 2, 1)
     assert (counts.changed_share, counts.music_to_functional_share) == (0.75, 1.0)
+
+
+def staged(folder, run, shards: int) -> ComparedRun:
+    summary = write_directly(run, str(folder), shards)
+    (folder / SUMMARY_NAME).write_text(to_text(summary.to_json()))
+    return ComparedRun(read_staged_run(str(folder)), str(folder), "--x")
+
+
+def test_counts_of_parts_are_those_of_the_whole(tmp_path):
+    before, after = (generate_run(name, 60) for name in ("before", "after"))
+    labels = after.tables["track_labels"]
+    # Some go, some become dead letters, and one of these had no track id.
+    dead = [
+        row | {"track_id": label["track_id"]} for row, label in zip(after.tables["dead_letters"], labels, strict=False)
+    ]
+    after = dataclasses.replace(
+        after,
+        tables=after.tables | {"track_labels": labels[17:], "dead_letters": [*dead, *after.tables["dead_letters"]]},
+    )
+    runs = {
+        (side, shards): staged(tmp_path / f"{side}-{shards}", run, shards)
+        for side, run, numbers in (("before", before, (1, 2, 3)), ("after", after, (1, 4)))
+        for shards in numbers
+    }
+    whole = count_changes(runs["before", 1], runs["after", 1])
+    assert whole[1] == LostTracks(60, 7)
+    assert 10 < whole[0].changed < whole[0].both == 43
+    for shards, parts in ((2, 2), (3, 1)):
+        sides = runs["before", shards], runs["after", 4]
+        assert count_changes(*sides) == whole
+        assert len(list(_in_parts(*sides))) == parts
 
 
 def test_a_track_with_two_labels_is_refused(tmp_path):
