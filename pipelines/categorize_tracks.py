@@ -68,7 +68,7 @@ def build(
     label_tracks = LabelTracks(
         LabelSettings(
             audio_root=audio_root,
-            decode=config.decode,
+            decode=options.decode,
             plan=options.decode_plan,
             model_folder=options.model_folder,
             calibration=options.model.calibration,

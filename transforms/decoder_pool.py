@@ -73,6 +73,12 @@ class DecodeSettings(pydantic.BaseModel):
         """Number of decoder processes, with 0 resolved."""
         return self.processes or min(_MOST_PROCESSES, available_processors())
 
+    def shared_by(self, workers: int) -> DecodeSettings:
+        """Settings for each of several workers on this machine: together one decoder per processor, where it is 0."""
+        if self.processes:
+            return self
+        return self.model_copy(update={"processes": min(_MOST_PROCESSES, max(1, available_processors() // workers))})
+
     def process_limits(self) -> ProcessLimits:
         """Return the part that a decoder process knows."""
         return ProcessLimits(self.timeout_s, self.cpu_limit_s, self.memory_limit_mb, self.child_module)
