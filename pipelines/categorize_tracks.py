@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.taxonomy import TAXONOMY_VERSION
+from pipelines.beam_options import RememberedViews
 from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
@@ -142,7 +142,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             clock.lap("check and prepare")
         else:
             staging_dir = publication.prepare()
-            pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
+            pipeline = beam.Pipeline(options=RememberedViews(list(options.beam_flags)))
             build(pipeline, options, staging_dir, progress_dir if options.local else None)
             clock.lap("check and prepare")
             with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
