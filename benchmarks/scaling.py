@@ -21,7 +21,7 @@ import tempfile
 from typing import Any, Final
 
 from catalog_generator import generate
-from measured_run import ONE_THREAD, job, machine, run
+from measured_run import ONE_THREAD, fill_page, job, machine, run
 
 _CONFIG: Final = (
     "gates: {max_dead_letter_share: 0.0, max_review_share: null, max_label_drift: null}\n"
@@ -138,6 +138,9 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, nargs=2, default=(40, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--markdown", action="store_true", help="only write the tables again, from scaling.json")
+    parser.add_argument(
+        "--page", type=pathlib.Path, help="also put the tables into this page, such as docs/benchmarks.md"
+    )
     arguments = parser.parse_args()
     output = arguments.output.resolve()
     if not arguments.markdown:
@@ -155,6 +158,8 @@ def main() -> None:
         (output / "scaling.json").write_text(json.dumps(report, indent=1) + "\n")
     tables = markdown(json.loads((output / "scaling.json").read_text()))
     (output / "scaling.md").write_text(tables)
+    if arguments.page is not None:
+        fill_page(arguments.page, "scaling", tables)
     print(tables, end="")
 
 

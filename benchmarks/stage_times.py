@@ -27,7 +27,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from measured_run import machine
+from measured_run import fill_page, machine
 
 #: Stages with less of both, in seconds, are one row of the table.
 _SMALL_S: Final = 0.05
@@ -189,6 +189,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=pathlib.Path, required=True, help="where the figures go")
     parser.add_argument("--catalog", type=pathlib.Path, required=True)
+    parser.add_argument(
+        "--page", type=pathlib.Path, help="also put the table into this page, such as docs/benchmarks.md"
+    )
     arguments, flags = parser.parse_known_args()
     here = machine()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -203,6 +206,8 @@ def main() -> None:
     (arguments.output / "stage_times.json").write_text(json.dumps(report, indent=1) + "\n")
     tables = markdown(report)
     (arguments.output / "stage_times.md").write_text(tables)
+    if arguments.page is not None:
+        fill_page(arguments.page, "stage_times", tables)
     print(tables, end="")
 
 

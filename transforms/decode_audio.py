@@ -85,8 +85,14 @@ class _InFlight:
         self.ready: queue.SimpleQueue[DecodeTask] = queue.SimpleQueue()
 
     def cancel(self) -> None:
-        while self.tasks:
-            self.tasks.popitem()[0].cancel()
+        """Give them up. They stay: a bundle that is still at work must not end as if it had never had them."""
+        for task in list(self.tasks):
+            task.cancel()
+
+    def clear(self) -> None:
+        """Give them up, and begin anew."""
+        self.cancel()
+        self.tasks.clear()
         self.ready = queue.SimpleQueue()  # the old one may still hold some of them
 
 
@@ -113,7 +119,7 @@ class _DecodeAudioFn(beam.DoFn):
         self._abandon = weakref.finalize(self, self._in_flight.cancel)
 
     def start_bundle(self) -> None:
-        self._in_flight.cancel()
+        self._in_flight.clear()
 
     def process(self, pair: tuple[str, DecodeRequest]) -> Iterator[Any]:
         sha256, request = pair
@@ -144,9 +150,7 @@ class _DecodeAudioFn(beam.DoFn):
         return shared_pool(self._settings, self._plan)
 
     def _take(self, task: DecodeTask) -> Iterator[Any]:
-        track = self._in_flight.tasks.get(task)
-        if track is None:  # the pool was closed behind it
-            return
+        track = self._in_flight.tasks[task]
         window = task.take()
         if window is not None:
             self._windows.inc()

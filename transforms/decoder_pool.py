@@ -137,11 +137,17 @@ class DecodeTask:
                 yield window
 
     def take(self) -> DecodedWindow | None:
-        """Take what a place in ``ready`` stood for: a window; null for what is no more, or for the summary, now set."""
+        """Take what a place in ``ready`` stood for: a window, or null for the summary, which is set then.
+
+        Raises
+        ------
+        RuntimeError
+            The task was cancelled, so that nobody takes a part of a track for the whole of it.
+        """
         try:
             return self._given(self._queue.get_nowait())
-        except queue.Empty:  # it was cancelled since
-            return None
+        except queue.Empty:
+            raise RuntimeError("the decoding of a track was given up") from None
 
     @property
     def ended(self) -> bool:
@@ -162,6 +168,7 @@ class DecodeTask:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._queue.get_nowait()
+        self._tell()
 
     def _put(self, item: DecodedWindow | DecodeSummary) -> None:
         while not self._cancelled.is_set():
@@ -223,8 +230,8 @@ class DecoderPool:
         starts
             First samples of a later round's windows; null for the first round.
         ready
-            Where the task goes for each window, for its summary and for its failure, once that is there for
-            :meth:`DecodeTask.take`. A caller with many tasks need not wait for one while others have something.
+            Where the task goes for each window, for its summary, and when it fails or is cancelled, once that is there
+            for :meth:`DecodeTask.take`. A caller with many tasks need not wait for one while others have something.
         """
         open_audio = audio if callable(audio) else lambda: contextlib.nullcontext(audio)
         task = DecodeTask(open_audio, self._queued, starts, ready)

@@ -135,17 +135,23 @@ def test_no_more_tracks_in_flight_than_four_for_each_process(folder: Path) -> No
     fn.teardown()
 
 
-def test_a_track_that_takes_long_does_not_hold_up_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on = threading.Event()
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The decoding of 0.wav waits for this."""
+    event = threading.Event()
     local_copy = decode_audio.local_copy
 
     @contextlib.contextmanager
     def held(audio_uri: str, *arguments: Any) -> Iterator[str]:
         with local_copy(audio_uri, *arguments) as path:
-            assert audio_uri != "0.wav" or go_on.wait(timeout=60)
+            assert audio_uri != "0.wav" or event.wait(timeout=60)
             yield path
 
     monkeypatch.setattr(decode_audio, "local_copy", held)
+    return event
+
+
+def test_a_track_that_takes_long_does_not_hold_up_the_others(folder: Path, go_on: threading.Event) -> None:
     fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
     fn.setup()
     fn.start_bundle()
@@ -158,6 +164,25 @@ def test_a_track_that_takes_long_does_not_hold_up_the_others(folder: Path, monke
     ended += [out.value.value[0] for out in fn.finish_bundle() if hasattr(out, "tag")]
     assert len(ended) == 41
     assert ended.count("0.wav") == 1
+    fn.teardown()
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_tracks_that_are_given_up_while_a_bundle_works_fail_it(
+    folder: Path, at_end: bool, go_on: threading.Event
+) -> None:
+    """As at the end of a worker process; a bundle that ended well would have lost them."""
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
+    fn.setup()
+    fn.start_bundle()
+    assert list(fn.process(("0", DecodeRequest("0.wav")))) == []
+    fn._in_flight.cancel()
+    go_on.set()
+    with pytest.raises(RuntimeError, match="given up"):
+        list(fn.finish_bundle() if at_end else fn.process(("7", DecodeRequest("7.wav"))))
+    fn.start_bundle()
+    outputs = [*fn.process(("6", DecodeRequest("6.wav"))), *fn.finish_bundle()]
+    assert sum(hasattr(output, "tag") for output in outputs) == 1
     fn.teardown()
 
 
