@@ -107,3 +107,12 @@ def machine() -> dict[str, object]:
         "measured_at": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def fill_page(page: pathlib.Path, name: str, tables: str) -> None:
+    """Put tables into a page of the docs, between its lines ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+    before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->\n")
+    if not (begin and end):
+        sys.exit(f"{page}: has no lines <!-- {name} --> and <!-- /{name} -->")
+    page.write_text(before + begin + tables + end + after)

@@ -5,7 +5,9 @@ python benchmarks/scaling.py --output out/benchmarks
 **Tracks**: 100, 1,000 and 10,000 three-minute tracks of ``catalog_generator --small``, six windows each: processor time
 per track beyond the first catalog's, and the peak memory of worker and decoders. **Cores**: the larger catalog of
 ``end_to_end.py``, six windows, by the wall clock: the job held to one core; free to use two; and with ``--processes
-2``. A quiet machine is wanted. Written to ``scaling.json`` and ``scaling.md``.
+2``. **Control**, in the same rounds: the same files by one and by two plain processes, see ``plain_cores.py``; what two
+gain over one is what two cores of this machine give at best. A quiet machine is wanted. Written to ``scaling.json`` and
+``scaling.md``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import tempfile
 from typing import Any, Final
 
 from catalog_generator import generate
-from measured_run import job, machine
+from measured_run import ONE_THREAD, fill_page, job, machine, run
 
 _CONFIG: Final = (
     "gates: {max_dead_letter_share: 0.0, max_review_share: null, max_label_drift: null}\n"
@@ -31,6 +33,7 @@ WAYS: Final = {
     "two cores": ([], 2),
     "two cores, --processes 2": (["--processes", "2"], 2),
 }
+CONTROL_CORES: Final = (1, 2)
 
 
 def measure_tracks(
@@ -52,11 +55,15 @@ def measure_tracks(
 def measure_ways(
     tracks: tuple[int, int], rounds: int, catalog: pathlib.Path, work: pathlib.Path, flags: list[str]
 ) -> dict[str, dict[str, float]]:
-    """Wall and processor seconds of a further track by each way, medians over rounds."""
+    """Wall and processor seconds of a further track by each way and by the control, medians over rounds."""
     few, many = tracks
     catalogs = {size: generate(catalog, size, takes=few) for size in (few, many)}
-    costs: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    controls = {cores: f"control, {cores} of the cores" for cores in CONTROL_CORES}
+    costs: dict[str, list[tuple[float, float]]] = {way: [] for way in (*WAYS, *controls.values())}
     for index in range(rounds):
+        for cores, name in controls.items():
+            print(f"round {index + 1}: {name}", file=sys.stderr, flush=True)
+            costs[name].append(control(catalogs[many], cores, work))
         for way, (more, cores) in WAYS.items():
             print(f"round {index + 1}: {way}", file=sys.stderr, flush=True)
             taken = {size: job(path, work, [*flags, *more], cores) for size, path in catalogs.items()}
@@ -73,6 +80,16 @@ def measure_ways(
         }
         for way, taken in costs.items()
     }
+
+
+def control(catalog: pathlib.Path, cores: int, work: pathlib.Path) -> tuple[float, float]:
+    """Wall and processor seconds of a track of a catalog by plain processes."""
+    files = [str(catalog.parent / json.loads(row)["audio_uri"]) for row in catalog.read_text().splitlines()]
+    result = work / "control.json"
+    command = [sys.executable, "-m", "benchmarks.plain_cores", "--cores", str(cores), "--output_json", str(result)]
+    run([*command, *files], ONE_THREAD)
+    taken = json.loads(result.read_text())
+    return taken["wall_s"] / taken["tracks"], taken["cpu_s"] / taken["tracks"]
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -92,12 +109,24 @@ def markdown(report: dict[str, Any]) -> str:
             f"| {row['peak_mb'].get('worker', 0):.0f} / {row['peak_mb'].get('decoder', 0):.0f} |"
         )
     lines += ["", "| way | wall ms per further track | processor ms | times one core |", "|---|---|---|---|"]
-    one = report["ways"]["one core"]["track_wall_s"]
-    for way, cost in report["ways"].items():
+    ways = report["ways"]
+    times = {way: ways["one core"]["track_wall_s"] / ways[way]["track_wall_s"] for way in WAYS}
+    for way in WAYS:
         lines.append(
-            f"| {way} | {1000 * cost['track_wall_s']:.1f} | {1000 * cost['track_cpu_s']:.1f} "
-            f"| {one / cost['track_wall_s']:.2f} |"
+            f"| {way} | {1000 * ways[way]['track_wall_s']:.1f} | {1000 * ways[way]['track_cpu_s']:.1f} "
+            f"| {times[way]:.2f} |"
         )
+    alone, both = (ways[f"control, {cores} of the cores"] for cores in CONTROL_CORES)
+    best = alone["track_wall_s"] / both["track_wall_s"]
+    lines += [
+        "",
+        f"**What two cores of this machine give at best: {best:.2f} times one.** That is the control: plain processes "
+        "without Beam, pipes and tables, each pinned to a core, that hash, decode and classify the same files in the "
+        f"same rounds: {1000 * alone['track_wall_s']:.1f} ms of wall time a track by one, "
+        f"{1000 * both['track_wall_s']:.1f} ms by two ({1000 * alone['track_cpu_s']:.1f} and "
+        f"{1000 * both['track_cpu_s']:.1f} ms of processor time). The job gains "
+        f"{times['two cores']:.2f}, {100 * (times['two cores'] - 1) / (best - 1):.0f} % of what there is to gain.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -109,6 +138,9 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, nargs=2, default=(40, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--markdown", action="store_true", help="only write the tables again, from scaling.json")
+    parser.add_argument(
+        "--page", type=pathlib.Path, help="also put the tables into this page, such as docs/benchmarks.md"
+    )
     arguments = parser.parse_args()
     output = arguments.output.resolve()
     if not arguments.markdown:
@@ -126,6 +158,8 @@ def main() -> None:
         (output / "scaling.json").write_text(json.dumps(report, indent=1) + "\n")
     tables = markdown(json.loads((output / "scaling.json").read_text()))
     (output / "scaling.md").write_text(tables)
+    if arguments.page is not None:
+        fill_page(arguments.page, "scaling", tables)
     print(tables, end="")
 
 

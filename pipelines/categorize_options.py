@@ -36,6 +36,7 @@ from transforms.audio_comparison import UnchangedBy
 from transforms.catalog_bigquery import parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 from transforms.catalog_files import file_states
+from transforms.decoder_pool import DecodeSettings
 from transforms.previous_run import PreviousRun, find_previous_run, noted_audio_root, why_not_carried
 
 _DESCRIPTION = """\
@@ -74,6 +75,8 @@ class CategorizeOptions:
         For Beam's ``PipelineOptions``, the runner among them.
     local
         Whether workers run on this machine.
+    processes
+        Worker processes of a local run.
     staged
         The staging folder of a job of this run that is done, to be published instead of labelling; None: label.
     labels_target
@@ -98,6 +101,7 @@ class CategorizeOptions:
     run_id: str
     beam_flags: tuple[str, ...]
     local: bool
+    processes: int = 1
     staged: str | None = None
     labels_target: LabelsTarget | None = None
 
@@ -106,6 +110,11 @@ class CategorizeOptions:
         """What says that audio is unchanged: the config's word, or bytes alone where the audio root is another."""
         moved = self.previous is not None and self.previous.audio_root != noted_audio_root(self.audio_root)
         return "sha256" if moved else self.config.incremental.unchanged_by
+
+    @property
+    def decode(self) -> DecodeSettings:
+        """How each worker process decodes: on a machine that several of them share, with a part of its processors."""
+        return self.config.decode if self.processes == 1 else self.config.decode.shared_by(self.processes)
 
     @property
     def decode_plan(self) -> DecodePlan:
@@ -236,6 +245,7 @@ def parse(argv: Sequence[str] | None) -> CategorizeOptions:
         run_id=_run_id(date, catalog_digest, model, config, policies, previous),
         beam_flags=(*beam_flags, *runner_flags),
         local=local,
+        processes=arguments.processes or 1,
         staged=arguments.staged,
         labels_target=target,
     )

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.taxonomy import TAXONOMY_VERSION
+from pipelines.beam_options import RememberedViews
 from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
@@ -73,7 +73,7 @@ def build(
     label_tracks = LabelTracks(
         LabelSettings(
             audio_root=audio_root,
-            decode=config.decode,
+            decode=options.decode,
             plan=options.decode_plan,
             model_folder=options.model_folder,
             calibration=options.model.calibration,
@@ -197,7 +197,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, clock: RunClock) -> bool:
     """Run the pipeline to its end; false when only a template of it was written."""
-    pipeline = beam.Pipeline(options=PipelineOptions(list(options.beam_flags)))
+    pipeline = beam.Pipeline(options=RememberedViews(list(options.beam_flags)))
     build(pipeline, options, staging_dir, progress_dir if options.local else None)
     clock.lap("check and prepare")
     with own_engine(pipeline):

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import io
 import os
 import re
 import stat
@@ -26,6 +27,7 @@ _WEB: Final = re.compile("https?://", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 _PERCENT: Final = re.compile("%[0-9A-Fa-f]{2}")
 _CHUNK_BYTES: Final = 1 << 20
+_LOCAL_CHUNK_BYTES: Final = 1 << 18
 #: Waits before the second and third attempt at a remote file, in seconds.
 _RETRY_WAITS_S: Final = (0.5, 2.0)
 #: An attempt that took longer was repeated for long enough by the store's own client, in seconds.
@@ -67,6 +69,12 @@ class AudioRoot:
     max_file_bytes: int = 4 << 30
     check_sha256: bool = True
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is an object store, or any other place that Beam's file systems reach."""
+        scheme = _SCHEME.match(self.root)
+        return scheme is not None and scheme[1].lower() != "file"
+
     def resolve(self, audio_uri: str) -> str:
         """Give the local path or the URI that an ``audio_uri`` means; percent signs are plain characters.
 
@@ -84,7 +92,7 @@ class AudioRoot:
             self._check_words(audio_uri, bool(root_scheme), bool(scheme))
         if scheme:
             return audio_uri[len("file://") :] if scheme[1].lower() == "file" else audio_uri
-        if root_scheme and root_scheme[1].lower() != "file":
+        if self.is_remote:
             return audio_uri if audio_uri.startswith("/") else f"{self.root.rstrip('/')}/{audio_uri}"
         folder = self.root[len("file://") :] if root_scheme else self.root
         path = str(Path(folder) / audio_uri)
@@ -231,13 +239,13 @@ def local_copy(
         yield str(copy)
 
 
-def _copied(chunks: Iterator[bytes], out: BinaryIO) -> Iterator[bytes]:
+def _copied(chunks: Iterator[bytes | memoryview], out: BinaryIO) -> Iterator[bytes | memoryview]:
     for chunk in chunks:
         out.write(chunk)
         yield chunk
 
 
-def _check_sha256(chunks: Iterator[bytes], audio_uri: str, audio_sha256: str | None) -> None:
+def _check_sha256(chunks: Iterator[bytes | memoryview], audio_uri: str, audio_sha256: str | None) -> None:
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -299,12 +307,20 @@ def _open(place: str, audio_uri: str, root: AudioRoot) -> Iterator[tuple[BinaryI
             yield local, _stored(status)
 
 
-def _chunks(file: BinaryIO, audio_uri: str, root: AudioRoot) -> Iterator[bytes]:
+def _chunks(file: BinaryIO, audio_uri: str, root: AudioRoot) -> Iterator[bytes | memoryview]:
+    """Read a file to its end; a chunk may only be used until the next one is asked for."""
     size = 0
-    while chunk := file.read(_CHUNK_BYTES):
+    for chunk in _local_chunks(file) if isinstance(file, io.FileIO) else iter(lambda: file.read(_CHUNK_BYTES), b""):
         size += len(chunk)
         _check_size(size, audio_uri, root)  # a file may grow, and a store may state no size
         yield chunk
+
+
+def _local_chunks(file: io.FileIO) -> Iterator[memoryview]:
+    # One buffer for all chunks, which stays in a core's cache: a new one for each takes a quarter more time.
+    buffer = memoryview(bytearray(_LOCAL_CHUNK_BYTES))
+    while count := file.readinto(buffer):
+        yield buffer[:count]
 
 
 def _check_size(size_bytes: int, audio_uri: str, root: AudioRoot) -> None:

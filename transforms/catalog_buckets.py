@@ -9,8 +9,6 @@ from typing import Any, Final, NamedTuple
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.carried_rows import spill
 from transforms.catalog_bigquery import parse_bigquery
@@ -20,6 +18,7 @@ from transforms.catalog_reading import JudgeRecord, ListFiles, NameBigQueryRow, 
 from transforms.catalog_records import batch_rows
 from transforms.catalog_settings import CatalogSettings
 from transforms.catalog_validation import CONTRACT_COLUMNS
+from transforms.global_window import in_global_window
 from transforms.records import NO_ROWS, CatalogRow, DeadLetter, RowTally, key_hash
 
 #: Rows that one file on the way holds at most, and rows that are held as Python objects meanwhile.
@@ -195,17 +194,12 @@ class _Split(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         self._batch()
-        yield _in_global_window(self._spill())
-        yield beam.pvalue.TaggedOutput(_READ, _in_global_window(self._take_tally()))
+        yield in_global_window(self._spill())
+        yield in_global_window(beam.pvalue.TaggedOutput(_READ, self._take_tally()))
 
     def _take_tally(self) -> RowTally:
         tally, self._read = self._read, NO_ROWS
         return tally
-
-
-def _in_global_window(value: Any) -> WindowedValue:
-    window = GlobalWindow()
-    return WindowedValue(value, window.max_timestamp(), [window])
 
 
 def to_batch(rows: Sequence[CatalogRow]) -> pa.Table:

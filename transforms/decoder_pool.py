@@ -24,6 +24,7 @@ from models.window_records import DecodedWindow, DecodePlan, DecodeSummary
 from transforms.audio_sources import AudioSourceError
 from transforms.decoder_messages import BadMessageError
 from transforms.decoder_process import DecoderLostError, DecoderProcess, ProcessLimits, is_out_of_memory
+from transforms.processors import available_processors
 from transforms.records import ErrorType
 
 #: Opens the audio: gives the path of a local file, or raises :class:`AudioSourceError`.
@@ -70,13 +71,13 @@ class DecodeSettings(pydantic.BaseModel):
     @property
     def process_count(self) -> int:
         """Number of decoder processes, with 0 resolved."""
+        return self.processes or min(_MOST_PROCESSES, available_processors())
+
+    def shared_by(self, workers: int) -> DecodeSettings:
+        """Settings for each of several workers on this machine: together one decoder per processor, where it is 0."""
         if self.processes:
-            return self.processes
-        try:
-            available = len(os.sched_getaffinity(0))
-        except AttributeError:  # not on this system
-            available = os.cpu_count() or 1
-        return max(1, min(_MOST_PROCESSES, available))
+            return self
+        return self.model_copy(update={"processes": min(_MOST_PROCESSES, max(1, available_processors() // workers))})
 
     def process_limits(self) -> ProcessLimits:
         """Return the part that a decoder process knows."""
@@ -100,9 +101,16 @@ class DecodeTask:
         Decoder processes that were lost over it.
     """
 
-    def __init__(self, open_audio: OpenAudio, queued: int, starts: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self,
+        open_audio: OpenAudio,
+        queued: int,
+        starts: tuple[int, ...] | None = None,
+        ready: queue.SimpleQueue[DecodeTask] | None = None,
+    ) -> None:
         self._open_audio = open_audio
         self.starts = starts
+        self._ready = ready
         self._queue: queue.Queue[DecodedWindow | DecodeSummary | BaseException] = queue.Queue(queued)
         self._cancelled = threading.Event()
         self._finished = threading.Event()
@@ -125,13 +133,34 @@ class DecodeTask:
     def windows(self) -> Iterator[DecodedWindow]:
         """Take the windows as they come; waits for them."""
         while self._summary is None:
-            item = self._queue.get()
-            if isinstance(item, BaseException):
-                raise item
-            if isinstance(item, DecodedWindow):
-                yield item
-            else:
-                self._summary = item
+            if (window := self._given(self._queue.get())) is not None:
+                yield window
+
+    def take(self) -> DecodedWindow | None:
+        """Take what a place in ``ready`` stood for: a window, or null for the summary, which is set then.
+
+        Raises
+        ------
+        RuntimeError
+            The task was cancelled, so that nobody takes a part of a track for the whole of it.
+        """
+        try:
+            return self._given(self._queue.get_nowait())
+        except queue.Empty:
+            raise RuntimeError("the decoding of a track was given up") from None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all windows were taken, and :attr:`summary` is there."""
+        return self._summary is not None
+
+    def _given(self, item: DecodedWindow | DecodeSummary | BaseException) -> DecodedWindow | None:
+        if isinstance(item, BaseException):
+            raise item
+        if isinstance(item, DecodedWindow):
+            return item
+        self._summary = item
+        return None
 
     def cancel(self) -> None:
         """Give it up: its windows are not wanted any more."""
@@ -139,11 +168,13 @@ class DecodeTask:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._queue.get_nowait()
+        self._tell()
 
     def _put(self, item: DecodedWindow | DecodeSummary) -> None:
         while not self._cancelled.is_set():
             with contextlib.suppress(queue.Full):
                 self._queue.put(item, timeout=0.2)
+                self._tell()
                 return
         raise _CancelledError
 
@@ -152,13 +183,18 @@ class DecodeTask:
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(error)
         self._finished.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._ready is not None:
+            self._ready.put(self)
 
 
 class DecoderPool:
     """Keeps several decodes in flight; safe to share between threads.
 
-    A caller takes the windows of its tasks in the order in which it submitted them, or cancels them: a task whose
-    windows nobody takes holds up a decoder process.
+    A caller takes the windows of its tasks in the order in which it submitted them, or as they come, or cancels them: a
+    task whose windows nobody takes holds up a decoder process.
     """
 
     def __init__(self, settings: DecodeSettings, plan: DecodePlan) -> None:
@@ -181,12 +217,24 @@ class DecoderPool:
         with self._lock:
             return sorted(worker.process.pid for worker in self._workers if worker.process is not None)
 
-    def submit(self, audio: str | OpenAudio, starts: tuple[int, ...] | None = None) -> DecodeTask:
+    def submit(
+        self,
+        audio: str | OpenAudio,
+        starts: tuple[int, ...] | None = None,
+        ready: queue.SimpleQueue[DecodeTask] | None = None,
+    ) -> DecodeTask:
         """Queue one track: the path of a local file, or what opens it (called on a thread of the pool).
 
-        ``starts`` are the first samples of a later round's windows; null for the first round.
+        Parameters
+        ----------
+        starts
+            First samples of a later round's windows; null for the first round.
+        ready
+            Where the task goes for each window, for its summary, and when it fails or is cancelled, once that is there
+            for :meth:`DecodeTask.take`. A caller with many tasks need not wait for one while others have something.
         """
-        task = DecodeTask(audio if callable(audio) else lambda: contextlib.nullcontext(audio), self._queued, starts)
+        open_audio = audio if callable(audio) else lambda: contextlib.nullcontext(audio)
+        task = DecodeTask(open_audio, self._queued, starts, ready)
         with self._lock:
             if self._closed.is_set():
                 raise RuntimeError("the decoder pool is closed")

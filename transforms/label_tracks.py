@@ -19,9 +19,10 @@ from models.taxonomy import CATEGORIES
 from models.track_flags import track_flags
 from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
 from transforms.audio_sources import AudioRoot
-from transforms.decode_audio import DecodeRequest, IdentifyAudio
+from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import DecodeSettings
 from transforms.hear_audio import Counted, HearAudio
+from transforms.identify_audio import IdentifyAudio
 from transforms.model_inference import EarmarkModelHandler
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
 

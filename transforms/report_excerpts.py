@@ -5,6 +5,7 @@ A file that has gone, has changed or cannot be decoded gives a sentence in the p
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -108,10 +109,12 @@ def make_excerpts(
         bell.start()
         try:
             tasks = [
-                (start_s, pool.submit(functools.partial(_unchanged, label, settings.root), (_first_sample(start_s),)))
+                pool.submit(functools.partial(_unchanged, label, settings.root), (_first_sample(start_s),))
                 for label, start_s in zip(labels, starts_s, strict=True)
             ]
-            return [_excerpt(task, start_s, settings) for start_s, task in tasks]
+            # libav and Pillow work beside the interpreter: encoding takes longer than decoding.
+            with concurrent.futures.ThreadPoolExecutor(pool.process_count) as encoders:
+                return list(encoders.map(functools.partial(_excerpt, settings=settings), tasks, starts_s))
         finally:
             bell.cancel()
 

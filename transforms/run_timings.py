@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from transforms.decoder_pool import close_shared_pools, shared_process_ids
+from transforms.processors import available_processors
 
 TIMINGS: Final = "timings.json"
 _VERSION: Final = 1
@@ -163,14 +164,10 @@ class RunClock:
 
     def timings(self, local: bool) -> RunTimings:
         """Sum up."""
-        try:
-            processors = len(os.sched_getaffinity(0))
-        except AttributeError:  # not on this system
-            processors = os.cpu_count() or 1
         return RunTimings(
             started_at=self._started_at,
             local=local,
-            processors=processors,
+            processors=available_processors(),
             phases=tuple(self._phases),
             stages=self._stages,
             audio_s=self._audio_s,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import shutil
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -20,9 +21,9 @@ from tests.audio_files import chirp, write_audio
 from tests.transforms.kept_elements import counters_of, distributions_of, run_and_keep
 from transforms import decode_audio
 from transforms.audio_sources import AudioRoot
-from transforms.decode_audio import DEAD_LETTERS, SUMMARIES, DecodeAudio, DecodeRequest, IdentifyAudio
+from transforms.decode_audio import SUMMARIES, DecodeAudio, DecodeRequest
 from transforms.decoder_pool import DecodeSettings, close_shared_pools, shared_pool
-from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
+from transforms.records import CatalogRow, RowTally
 
 PLAN = DecodePlan(window_s=1.0)
 SETTINGS = DecodeSettings(
@@ -49,36 +50,6 @@ def folder(tmp_path: Path) -> Path:
 
 def row(name: str) -> CatalogRow:
     return CatalogRow(track_id=f"t-{name}", audio_uri=name, title="ü", tally=RowTally.of_place(name))
-
-
-def test_identify(folder: Path) -> None:
-    shutil.copy(folder / "1.wav", folder / "copy.wav")
-    (folder / "empty.wav").write_bytes(b"")
-    (folder / "large.wav").write_bytes(bytes(999_999))
-    names = ["1.wav", "copy.wav", "2.wav", "empty.wav", "none.wav", "../x.wav", "large.wav"]
-    transform = IdentifyAudio(AudioRoot(str(folder), max_file_bytes=500_000))
-    kept, result = run_and_keep(transform, [row(name) for name in names], "identified", DEAD_LETTERS)
-    expected = {
-        (hashlib.sha256((folder / name).read_bytes()).hexdigest(), row(name)) for name in ("1.wav", "copy.wav", "2.wav")
-    }
-    assert set(kept["identified"]) == expected
-    letters: dict[str | None, DeadLetter] = {letter.track_id: letter for letter in kept[DEAD_LETTERS]}
-    assert {track_id: letter.error_type for track_id, letter in letters.items()} == {
-        "t-empty.wav": ErrorType.EMPTY_AUDIO,
-        "t-none.wav": ErrorType.MISSING_AUDIO,
-        "t-../x.wav": ErrorType.PATH_NOT_ALLOWED,
-        "t-large.wav": ErrorType.AUDIO_TOO_LARGE,
-    }
-    letter = letters["t-none.wav"]
-    assert json.loads(letter.catalog_row) == {"track_id": "t-none.wav", "audio_uri": "none.wav", "title": "ü"}
-    assert (letter.stage, letter.tally) == (Stage.AUDIO, RowTally.of_place("none.wav"))
-    assert "'none.wav'" in letter.message
-    assert counters_of(result, "IdentifyAudio") == {
-        "rows_identified": 3,
-        **{f"rows_{kind}": 1 for kind in ("empty_audio", "missing_audio", "path_not_allowed", "audio_too_large")},
-    }
-    size = distributions_of(result, "IdentifyAudio")["audio_bytes"]
-    assert (size.count, size.min) == (3, (folder / "1.wav").stat().st_size)
 
 
 def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> None:
@@ -148,19 +119,70 @@ def test_bad_files_cost_themselves_alone(folder: Path) -> None:
     assert counters["decoder_processes_lost"] == 4  # the crash is tried with both decoders
 
 
-def test_no_more_tracks_in_flight_than_twice_the_processes(folder: Path) -> None:
+def test_no_more_tracks_in_flight_than_four_for_each_process(folder: Path) -> None:
     fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
     fn.setup()
     fn.start_bundle()
     summaries = 0
     for i in range(9):
         for output in fn.process((f"{i}", DecodeRequest(f"{i}.wav"))):
-            assert len(fn._in_flight.tasks) <= 2 * SETTINGS.process_count
+            assert len(fn._in_flight.tasks) <= 4 * SETTINGS.process_count
             summaries += isinstance(output, beam.pvalue.TaggedOutput)
-        assert len(fn._in_flight.tasks) < 2 * SETTINGS.process_count
+        assert len(fn._in_flight.tasks) < 4 * SETTINGS.process_count
     summaries += sum(isinstance(output, beam.pvalue.TaggedOutput) for output in fn.finish_bundle())
     assert summaries == 9
     assert not fn._in_flight.tasks
+    fn.teardown()
+
+
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The decoding of 0.wav waits for this."""
+    event = threading.Event()
+    local_copy = decode_audio.local_copy
+
+    @contextlib.contextmanager
+    def held(audio_uri: str, *arguments: Any) -> Iterator[str]:
+        with local_copy(audio_uri, *arguments) as path:
+            assert audio_uri != "0.wav" or event.wait(timeout=60)
+            yield path
+
+    monkeypatch.setattr(decode_audio, "local_copy", held)
+    return event
+
+
+def test_a_track_that_takes_long_does_not_hold_up_the_others(folder: Path, go_on: threading.Event) -> None:
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
+    fn.setup()
+    fn.start_bundle()
+    ended = []
+    for name in ["0.wav", *[f"{i % 8 + 1}.wav" for i in range(40)]]:
+        ended += [out.value[0] for out in fn.process((name, DecodeRequest(name))) if hasattr(out, "tag")]
+    assert len(ended) > 40 - 4 * SETTINGS.process_count
+    assert "0.wav" not in ended
+    go_on.set()
+    ended += [out.value.value[0] for out in fn.finish_bundle() if hasattr(out, "tag")]
+    assert len(ended) == 41
+    assert ended.count("0.wav") == 1
+    fn.teardown()
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_tracks_that_are_given_up_while_a_bundle_works_fail_it(
+    folder: Path, at_end: bool, go_on: threading.Event
+) -> None:
+    """As at the end of a worker process; a bundle that ended well would have lost them."""
+    fn = decode_audio._DecodeAudioFn(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
+    fn.setup()
+    fn.start_bundle()
+    assert list(fn.process(("0", DecodeRequest("0.wav")))) == []
+    fn._in_flight.cancel()
+    go_on.set()
+    with pytest.raises(RuntimeError, match="given up"):
+        list(fn.finish_bundle() if at_end else fn.process(("7", DecodeRequest("7.wav"))))
+    fn.start_bundle()
+    outputs = [*fn.process(("6", DecodeRequest("6.wav"))), *fn.finish_bundle()]
+    assert sum(hasattr(output, "tag") for output in outputs) == 1
     fn.teardown()
 
 
@@ -172,7 +194,7 @@ def test_a_failed_bundle_leaves_no_track_behind(folder: Path) -> None:
     fn.start_bundle()
     for i in range(3):
         list(zip(range(3), fn.process((f"{i}", DecodeRequest("8.wav"))), strict=False))
-    tasks = [task for _, _, task in fn._in_flight.tasks]
+    tasks = list(fn._in_flight.tasks)
     gone = weakref.ref(fn)
     del fn
     assert gone() is None

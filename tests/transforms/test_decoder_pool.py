@@ -190,3 +190,13 @@ def test_the_decoder_imports_no_pipeline() -> None:
     code = "import sys, transforms.decoder_child; print(*{name.partition('.')[0] for name in sys.modules})"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"apache_beam", "tensorflow", "pyarrow", "pydantic"} & set(out.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "processors", "workers", "each"), [(0, 2, 2, 1), (0, 8, 2, 4), (0, 16, 2, 4), (0, 2, 3, 1), (3, 2, 2, 3)]
+)
+def test_workers_on_one_machine_share_its_processors(
+    monkeypatch: pytest.MonkeyPatch, given: int, processors: int, workers: int, each: int
+) -> None:
+    monkeypatch.setattr("transforms.decoder_pool.available_processors", lambda: processors)
+    assert DecodeSettings(processes=given).shared_by(workers).process_count == each
