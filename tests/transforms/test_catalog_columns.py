@@ -14,7 +14,7 @@ from transforms.catalog_buckets import _Split, to_rows
 from transforms.catalog_columns import plain_rows
 from transforms.catalog_files import name_files
 from transforms.catalog_records import read_records
-from transforms.catalog_settings import AS_IN_CONTRACT
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, ColumnNames
 from transforms.catalog_validation import CONTRACT_COLUMNS, MAX_DURATION_MS, validate_row
 from transforms.records import NO_ROWS, CatalogRow
 
@@ -45,13 +45,13 @@ GENRES = {
 }
 
 
-def agree(batch: pa.RecordBatch) -> tuple[int, int]:
+def agree(batch: pa.RecordBatch, settings: CatalogSettings = AS_IN_CONTRACT) -> tuple[int, int]:
     """Hold the plain rows against validation; gives how many are plain, and how many are valid."""
-    plain, columns = plain_rows(batch)
+    plain, columns = plain_rows(batch, settings)
     found = iter(zip(*(columns[name].to_pylist() for name in CONTRACT_COLUMNS), strict=True))
     valid = 0
     for is_plain, fields in zip(plain.tolist(), batch.to_pylist(), strict=True):
-        judged = validate_row(fields, "c:1")
+        judged = validate_row(fields, "c:1", settings)
         valid += isinstance(judged, CatalogRow)
         if is_plain:
             assert isinstance(judged, CatalogRow), (fields, judged)
@@ -108,6 +108,17 @@ def test_rows_of_any_columns_together():
     assert 0 < plain < valid < 500
 
 
+def test_other_names_and_units_are_taken_as_validation_takes_them():
+    settings = CatalogSettings(
+        columns=ColumnNames(track_id="id", title="name", duration_ms="length"), duration_unit="s"
+    )
+    lengths = pa.array([None, None, 5.0, 1.5], pa.float64())
+    columns = {"id": pa.array(["t"] * 4), "audio_uri": pa.array(["a"] * 4), "name": pa.array(["x", None, "x", "x"])}
+    columns |= {"length": lengths, "title": pa.array([""] * 4), "track_id": pa.array([" "] * 4)}
+    assert agree(pa.RecordBatch.from_pydict(columns), settings) == (2, 4)
+    assert agree(pa.RecordBatch.from_pydict(columns)) == (0, 0)
+
+
 def test_a_file_gives_what_its_records_give_one_by_one(tmp_path, monkeypatch):
     monkeypatch.setattr("transforms.catalog_buckets._ROWS_AT_ONCE", 1500)
     monkeypatch.setattr("transforms.catalog_buckets._ROWS_PER_SPILL", 2000)
@@ -116,8 +127,9 @@ def test_a_file_gives_what_its_records_give_one_by_one(tmp_path, monkeypatch):
     rows[4000].update(title=" ")
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
     (file,) = name_files([str(tmp_path / "c.parquet")])
-    split = beam.ParDo(_Split(None, AS_IN_CONTRACT, str(tmp_path), 3))
-    split = split.with_outputs("dead_letters", "read", main="paths")
+    split = beam.ParDo(_Split(None, AS_IN_CONTRACT, str(tmp_path), 3)).with_outputs(
+        "dead_letters", "read", main="paths"
+    )
     outcomes = []
     for elements in ([file], list(read_records(file))):
         kept, result = run_and_keep(split, elements, "paths", "dead_letters", "read")
