@@ -20,6 +20,7 @@ _CHANGED_TEXT: Final = re.compile(
 _PREVIOUS_TEXT: Final = re.compile(
     r"previous run ([A-Za-z0-9._-]+), file (\S.*?): ((?:is not what|is not sorted|cannot be|has no label)[^\n]*)"
 )
+_BROKEN_OFF_TEXT: Final = re.compile(r"catalog file (\S.*? cannot be read behind record [^\n]*?); the run stops")
 #: Of a table or query nobody knows the columns before its first row is read.
 _COLUMN_TEXT: Final = re.compile(r"the BigQuery catalog (has no column [^\n]*)")
 _WORKER_LOST_TEXT: Final = re.compile(r"Channel closed prematurely|Worker subprocess exited|SDK worker .* disconnected")
@@ -53,6 +54,8 @@ def _sentence(error: BaseException, catalog: str, output: str) -> str | None:
     if found := _CHANGED_TEXT.search(text):
         what = f"the file {found[1]} {found[2]}" if found[1] else "a file of it has gone"
         return f"--catalog {catalog}: {what} while the run was reading it."
+    if found := _BROKEN_OFF_TEXT.search(text):
+        return f"--catalog {catalog}: the file {found[1][:400]}; mend or remove it."
     if found := _COLUMN_TEXT.search(text):
         return f"--catalog {catalog[:80]}: {found[1].partition(' [while running')[0]}."
     if found := _PREVIOUS_TEXT.search(text):

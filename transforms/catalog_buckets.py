@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from transforms.carried_rows import spill
@@ -169,7 +170,7 @@ class _Split(beam.DoFn):
             )
             others = np.flatnonzero(~plain)
             if len(others):
-                rows = batch_rows(batch.take(pa.array(others)))
+                rows = _rows_at(batch, others)
                 for index, fields in zip(others.tolist(), rows, strict=True):
                     yield from self._judged((places[index], fields))
             yield from self._full()
@@ -220,3 +221,12 @@ def to_rows(batch: pa.Table) -> Iterator[CatalogRow]:
         values = {name: fields[name] for name in names}
         values["genres"] = tuple(values["genres"])
         yield CatalogRow(**values, tally=RowTally(fields["tally_rows"], fields["tally_digest"]))
+
+
+def _rows_at(batch: pa.RecordBatch, places: npt.NDArray[np.intp]) -> list[dict[str, Any]]:
+    """Some rows of a batch as records."""
+    try:
+        return batch_rows(batch.take(pa.array(places)))
+    except pa.ArrowNotImplementedError:  # of text or bytes held as views, be it in a column that nobody uses
+        rows = batch_rows(batch)
+        return [rows[place] for place in places.tolist()]

@@ -285,8 +285,12 @@ def _text_hash(stream: IO[bytes], headers: set[bytes] | None) -> int:
     header = next(texts, None)
     if header is not None:
         headers.add(header)
+    # What a record says depends on its header, and files may have different ones.
+    named = blake2s((header or b"") + b"\n")
     for text in texts:
-        total += from_bytes(blake2s(text).digest(), "little")
+        record = named.copy()
+        record.update(text)
+        total += from_bytes(record.digest(), "little")
     return total
 
 

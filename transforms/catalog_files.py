@@ -15,6 +15,8 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Final, cast
 
+from models.errors import UserError
+
 #: A record longer than this is refused, so that no line of a broken file can fill a worker's memory, in bytes.
 MAX_RECORD_BYTES: Final = 1 << 20
 
@@ -113,17 +115,36 @@ def match_files(pattern: str) -> list[CatalogFile]:
 
     A local path that exists is taken literally, also when it holds ``[`` or ``*``. In a local glob ``*`` matches
     within a folder and ``**`` over folders, and hidden files need their dot written out.
+
+    Raises
+    ------
+    UserError
+        When a glob also matches what is no file: rows may lie in it. Folders that ``**`` goes through are none.
     """
     if is_local(pattern):
         if pathlib.Path(pattern).is_file():
             return name_files([pattern])
         # pathlib's glob would need the pattern split into a root and the rest.
         matched = glob.glob(pattern, recursive=True)  # noqa: PTH207
-        return name_files(path for path in matched if pathlib.Path(path).is_file())
+        files = [path for path in matched if pathlib.Path(path).is_file()]
+        _refuse_others(pattern, sorted(set(matched) - set(files)))
+        return name_files(files)
     from apache_beam.io.filesystems import FileSystems
 
     (result,) = FileSystems.match([pattern])
     return name_files(metadata.path for metadata in result.metadata_list if not metadata.path.endswith("/"))
+
+
+def _refuse_others(pattern: str, others: Sequence[str]) -> None:
+    for path in others:
+        if not pathlib.Path(path).is_dir():
+            what = "a link to nothing" if pathlib.Path(path).is_symlink() else "no plain file"
+            raise UserError(f"--catalog {pattern}: {path} is {what}; remove it or name the files without it.")
+        if posixpath.basename(pattern.rstrip("/")) != "**":
+            raise UserError(
+                f"--catalog {pattern}: {path} is a folder, and rows in it would be missing; name the files in it too, "
+                "for example with '**' in the place of its name, or a pattern that does not match it."
+            )
 
 
 def file_states(pattern: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from models.errors import UserError
 from transforms.catalog_files import open_stored
-from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date
+from transforms.publish_manifest import MANIFEST_VERSION, changed_settings, check_date, schema_json
 from transforms.published_runs import FILE_NAME
 from transforms.published_summary import LOOKED_BACK
 from transforms.run_storage import MANIFEST, REPLACED_BY, SUCCESS, Storage, run_id_of, storage_for
@@ -64,6 +64,8 @@ class PreviousRun:
         By table; the position of a file is its number. Each table has as many as the others.
     passed_over
         Labels of the newer runs that were too small, by date.
+    other_columns
+        Tables whose columns are not those of this Earmark, since another one wrote them.
     """
 
     run_id: str
@@ -73,6 +75,7 @@ class PreviousRun:
     files: Mapping[str, tuple[PreviousFile, ...]]
     audio_root: str | None = None
     passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    other_columns: tuple[str, ...] = ()
 
     @property
     def labels(self) -> int:
@@ -212,12 +215,16 @@ def _read_run(storage: Storage, folder: str, date: str) -> PreviousRun:
         labelling = manifest.get("labelling")
         if labelling is not None and not isinstance(labelling, dict):
             raise ValueError("labelling is no object")
+        columns = {table: _columns(manifest["schemas"].get(table, ())) for table in CARRIED_TABLES}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise refuse(f"has no manifest that can be read ({type(error).__name__}: {error})") from error
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     run = PreviousRun(run_id, date, labelling, digest, files, None if audio_root is None else str(audio_root))
     if labelling is None:
         return run
+    if other := [table for table in CARRIED_TABLES if columns[table] != _columns(schema_json(TABLES[table]))]:
+        # Another Earmark's rows, whole as they are: the files need not be looked at.
+        return dataclasses.replace(run, labelling=None, other_columns=tuple(other))
     for table in CARRIED_TABLES:
         present = storage.list_files(f"{table}/run_date={date}")
         for file in files[table]:
@@ -236,6 +243,11 @@ def _read_run(storage: Storage, folder: str, date: str) -> PreviousRun:
         if not schema.equals(TABLES[table], check_metadata=False):
             raise refuse(f"has other columns in {table} than this Earmark")
     return run
+
+
+def _columns(schema: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """What counts of the columns of a schema as a manifest has it: what describes them may change."""
+    return [(column.get("name"), column.get("type"), column.get("nullable")) for column in schema]
 
 
 def _ordered(storage: Storage, entries: Sequence[Mapping[str, Any]], partition: str) -> tuple[PreviousFile, ...]:
@@ -269,6 +281,8 @@ def why_not_carried(previous: PreviousRun, labelling: Mapping[str, Any]) -> str 
     labelling
         Of the new run.
     """
+    if previous.other_columns:
+        return f"another Earmark wrote it, with other columns in {', '.join(previous.other_columns)}"
     if previous.labelling is None:
         return "an older Earmark wrote it, which did not note down what its labels depend on"
     changed = changed_settings(previous.labelling, json.loads(json.dumps(labelling)))

@@ -51,6 +51,13 @@ def test_a_previous_run_that_changed(text: str, reason: str) -> None:
     assert "\n" not in sentence
 
 
+def test_a_catalog_file_that_breaks_off() -> None:
+    text = "catalog file c.parquet cannot be read behind record 12 (ArrowInvalid: no page); the run stops, for its rows"
+    sentence = told(RuntimeError(f"{text} would be missing [while running 'ReadCatalog/ReadFile']"))
+    assert "the file c.parquet cannot be read behind record 12 (ArrowInvalid: no page); mend or remove it." in sentence
+    assert "while running" not in sentence
+
+
 def test_a_store_that_fails() -> None:
     from apache_beam.io.filesystem import BeamIOError
 

@@ -80,6 +80,18 @@ def test_a_row_is_not_mixed_from_the_lines_of_others(tmp_path: pathlib.Path) -> 
     assert first != second
 
 
+def test_the_fingerprint_says_which_header_a_record_stands_under(tmp_path: pathlib.Path) -> None:
+    one, other = b"track_id,audio_uri,title,artist\n", b"track_id,audio_uri,artist,title\n"
+    rows = b"T1,a,X,Y\n", b"T2,b,X,Y\n"
+    found = []
+    for name, (first, second) in (("a", rows), ("b", rows[::-1])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.csv").write_bytes(one + first)
+        (tmp_path / name / "2.csv").write_bytes(other + second)
+        found.append(catalog_fingerprint(str(tmp_path / name / "*.csv")))
+    assert found[0] != found[1]
+
+
 def test_fingerprint_of_parquet_and_of_bigquery(tmp_path: pathlib.Path) -> None:
     for name, track in (("a", "T1"), ("b", "T2")):
         pq.write_table(pa.table({"track_id": [track], "audio_uri": ["x"]}), tmp_path / f"{name}.parquet")

@@ -14,6 +14,7 @@ import pytest
 from models.errors import UserError
 from transforms.catalog_bigquery import BigQuerySource, parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
+from transforms.catalog_files import match_files
 
 
 def message(catalog: str) -> str:
@@ -77,6 +78,24 @@ def test_nothing_there(tmp_path: pathlib.Path) -> None:
     assert "matches no file" in message(str(tmp_path / "*.jsonl"))
     assert "is a folder; name the files in it" in message(str(tmp_path))
     assert "is empty" in message(" ")
+
+
+def test_a_glob_that_also_matches_what_is_no_file(tmp_path: pathlib.Path) -> None:
+    """Rows of it would be missing, and nobody would be told."""
+    row = '{"track_id": "T", "audio_uri": "a.wav"}\n'
+    (tmp_path / "a.jsonl").write_text(row)
+    (tmp_path / "b.jsonl").mkdir()
+    (tmp_path / "b.jsonl" / "part-0.jsonl").write_text(row)
+    assert f"{tmp_path}/b.jsonl is a folder, and rows in it would be missing" in message(str(tmp_path / "*.jsonl"))
+    assert len(match_files(str(tmp_path / "**" / "*-0.jsonl"))) == 1
+    assert len(match_files(str(tmp_path / "**"))) == 2
+    (tmp_path / "b.jsonl" / "part-0.jsonl").unlink()
+    (tmp_path / "b.jsonl").rmdir()
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "gone")
+    assert "b.jsonl is a link to nothing; remove it or name" in message(str(tmp_path / "*.jsonl"))
+    (tmp_path / "b.jsonl").unlink()
+    os.mkfifo(tmp_path / "b.jsonl")
+    assert "b.jsonl is no plain file" in message(str(tmp_path / "*.jsonl"))
 
 
 def test_a_file_that_may_not_be_read(tmp_path: pathlib.Path) -> None:

@@ -119,13 +119,17 @@ def test_other_names_and_units_are_taken_as_validation_takes_them():
     assert agree(pa.RecordBatch.from_pydict(columns)) == (0, 0)
 
 
-def test_a_file_gives_what_its_records_give_one_by_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("as_view", [False, True])
+def test_a_file_gives_what_its_records_give_one_by_one(tmp_path, monkeypatch, as_view):
     monkeypatch.setattr("transforms.catalog_buckets._ROWS_AT_ONCE", 1500)
     monkeypatch.setattr("transforms.catalog_buckets._ROWS_PER_SPILL", 2000)
     rows = [{"track_id": f"t{number}", "audio_uri": "a.mp3", "title": "A", "mood": "x"} for number in range(5000)]
     rows[7].update(track_id=" t", title="")
     rows[4000].update(title=" ")
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
+    table = pa.Table.from_pylist(rows)
+    if as_view:  # arrow-rs writes text so, and no row can be taken out of such a column
+        table = table.append_column("unused", pa.array(["y"] * len(rows), pa.string_view()))
+    pq.write_table(table, tmp_path / "c.parquet")
     (file,) = name_files([str(tmp_path / "c.parquet")])
     split = beam.ParDo(_Split(None, AS_IN_CONTRACT, str(tmp_path), 3)).with_outputs(
         "dead_letters", "read", main="paths"

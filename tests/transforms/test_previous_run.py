@@ -129,6 +129,18 @@ def test_an_audio_root_is_noted_as_the_folder_that_it_leads_to_and_is_no_part_of
     assert len({run.manifest_sha256 for run in found}) == 2
 
 
+def test_a_run_with_the_columns_of_another_earmark_is_not_carried_from(tmp_path):
+    manifest = publish(tmp_path, "2026-01-03", "run-3")
+    assert manifest["schemas"]["track_labels"][-1]["name"] == "licensor"
+    manifest["schemas"]["track_labels"].pop()
+    (tmp_path / "runs/run-3/manifest.json").write_text(json.dumps(manifest))
+    found = find_previous_run(str(tmp_path), day(4))
+    assert why_not_carried(found, LABELLING) == "another Earmark wrote it, with other columns in track_labels"
+    manifest["schemas"]["track_labels"].append({"name": "x"})
+    (tmp_path / "runs/run-3/manifest.json").write_text(json.dumps(manifest))
+    assert "track_labels" in why_not_carried(find_previous_run(str(tmp_path), day(4)), LABELLING)
+
+
 @pytest.mark.parametrize("absent", [None])
 def test_a_run_of_an_older_earmark_is_not_carried_from(tmp_path, absent):
     publish(tmp_path, "2026-01-03", "run-3", labelling=absent)
