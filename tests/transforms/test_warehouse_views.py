@@ -107,6 +107,19 @@ def test_coverage_by_licensor_counts_tracks_and_streams():
     ]
 
 
+def test_coverage_by_licensor_takes_labels_and_dead_letters_of_the_latest_run_alone():
+    new = {"run_date": FEBRUARY}
+    connection = tables_with(
+        track_labels=[
+            label("dead"), label("unlisted"), label("same", "functional"), label("same", **new), label("mended", **new)
+        ],
+        dead_letters=[{"track_id": "dead"} | new, {"track_id": "mended"}, {"track_id": "dead then unlisted"}],
+        streams=[streams(track_id, 1) for track_id in ("dead", "unlisted", "same", "mended", "dead then unlisted")],
+    )  # fmt: skip
+    found = connection.sql("FROM coverage_by_licensor").fetchall()
+    assert found == [("A", "2026-02", 5, 2, 1, 2, 0, 0, 0, 5, 0, pytest.approx(0.4))]
+
+
 def test_dead_letters_by_cause_are_a_share_of_all_rows_of_the_run():
     dead = {"stage": "audio", "error_type": "missing_audio", "message": "b"}
     connection = tables_with(
