@@ -5,6 +5,7 @@ python -m pipelines.write_run_report --tables out --audio_root sample [--streams
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -23,8 +24,8 @@ from transforms.published_runs import PublishedRun, read_published_run
 from transforms.published_summary import published_summary
 from transforms.report_figures import FiguresError
 from transforms.report_making import ReportSources, make_page
-from transforms.run_report import REPORT, is_run_page
-from transforms.run_storage import storage_for
+from transforms.run_report import REPORT, has_excerpts, is_run_page
+from transforms.run_storage import Storage, storage_for
 from transforms.run_timings import TIMINGS, RunTimings
 from transforms.streams_parquet import find_stream_files
 from transforms.table_schemas import TABLES
@@ -120,6 +121,18 @@ def _check_may_be_replaced(output: pathlib.Path) -> None:
         raise UserError(f"--output {output}: is there and is no page of a run; give another name, or take it away.")
 
 
+def _loses_excerpts(options: ReportOptions, storage: Storage, own_page: str) -> bool:
+    """Whether the page to be replaced has excerpts, and this one has no audio to make any from."""
+    if options.sources.audio_root is not None:
+        return False
+    # A page that cannot be read may still be replaced.
+    with contextlib.suppress(OSError):
+        if options.output is None:
+            return has_excerpts(storage.read(own_page) or b"")
+        return options.output.is_file() and has_excerpts(options.output.read_bytes())
+    return False
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Parse, check, count, write the page.
 
@@ -144,6 +157,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             f"({type(error).__name__}: {error}); run categorize_tracks for that date again."
         ) from error
     place = options.output or storage.full_path(f"{folder}/{REPORT}")
+    loses_excerpts = _loses_excerpts(options, storage, f"{folder}/{REPORT}")
     try:
         if options.output is None:
             storage.write(f"{folder}/{REPORT}", page)
@@ -151,6 +165,12 @@ def run(argv: Sequence[str] | None = None) -> int:
             options.output.write_bytes(page)
     except OSError as error:
         raise UserError(f"--output {place}: cannot be written ({error.strerror or error}).") from error
+    if loses_excerpts:
+        print(
+            f"The page that was {place} had excerpts to listen to, and this one has none: without --audio_root the "
+            "audio is not at hand.",
+            file=sys.stderr,
+        )
     print(f"The page of run {options.run.run_id} is {place}: {len(page):,} bytes.")
     return EXIT_PUBLISHED
 

@@ -1,5 +1,7 @@
 -- coverage_by_licensor: per licensor and month, how much of what was streamed has a label, by tracks and by streams.
 -- The licensor is who is paid for the streams, from the table streams: without streams the view is empty.
+-- A label counts when the latest run gave it, as in that run's page and in preview_payout: a track that this run could
+-- not label counts as a dead letter, and one that it does not list as neither, whatever earlier runs said of them.
 -- labels_by_licensor counts by the catalog's licensor, and needs no streams.
 CREATE OR REPLACE VIEW coverage_by_licensor AS
 WITH streamed AS (
@@ -7,8 +9,17 @@ WITH streamed AS (
     FROM streams
     GROUP BY licensor, month, track_id
 ),
+labelled AS (
+    SELECT track_id, category, decision FROM current_labels WHERE in_latest_run
+),
+latest_run AS (
+    SELECT MAX(run_date) AS run_date FROM track_labels
+),
 dead AS (
-    SELECT DISTINCT track_id FROM dead_letters WHERE track_id IS NOT NULL
+    SELECT DISTINCT d.track_id
+    FROM dead_letters AS d
+    INNER JOIN latest_run AS r ON r.run_date = d.run_date
+    WHERE d.track_id IS NOT NULL
 )
 SELECT
     s.licensor, s.month,
@@ -24,6 +35,6 @@ SELECT
     SUM(CASE WHEN l.track_id IS NOT NULL THEN s.streams ELSE 0 END) / NULLIF(SUM(s.streams), 0)
         AS labelled_share_of_streams
 FROM streamed AS s
-LEFT JOIN current_labels AS l ON l.track_id = s.track_id
+LEFT JOIN labelled AS l ON l.track_id = s.track_id
 LEFT JOIN dead AS d ON d.track_id = s.track_id
 GROUP BY s.licensor, s.month;

@@ -33,6 +33,8 @@ REPORT: Final = "report.html"
 #: What every page has in its head, and how far into the file it stands at most.
 _MARK: Final = b"<title>Earmark run "
 _HEAD_BYTES: Final = 4096
+#: How a player begins. A title cannot: its quotes are escaped.
+_EXCERPT: Final = b'src="data:audio/'
 #: Bars of the histogram, in percent; two bars of the least height stand above the tallest at most.
 _LEAST_HEIGHT, _MOST_HEIGHT = 2.0, 96.0
 
@@ -83,6 +85,11 @@ class Change:
 def is_run_page(stream: IO[bytes]) -> bool:
     """Whether an open file begins as a run's page does."""
     return _MARK in stream.read(_HEAD_BYTES)
+
+
+def has_excerpts(page: bytes) -> bool:
+    """Whether a run's page has excerpts to listen to."""
+    return _EXCERPT in page
 
 
 def report_html(report: RunReport) -> str:

@@ -48,6 +48,22 @@ def test_the_page_comes_out_as_the_run_made_it(tables, capsys):
     assert str(page) in capsys.readouterr().out
 
 
+def test_a_page_that_loses_its_excerpts_says_so_in_one_line(tables, tmp_path, capsys):
+    page, elsewhere = own_page(tables), tmp_path / "page.html"
+    shutil.copy(page, elsewhere)
+    for place, flags in ((page, ()), (elsewhere, ("--output", elsewhere))):
+        assert "data:audio" in place.read_text("utf-8")
+        assert write(tables, *flags) == 0
+        assert "data:audio" not in place.read_text("utf-8")
+        (line,) = capsys.readouterr().err.splitlines()
+        assert str(place) in line
+        assert "excerpts" in line
+        assert "--audio_root" in line
+        # There is nothing left to lose.
+        assert write(tables, *flags) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_streams_order_the_queue_and_bring_the_licensors(tables, tmp_path):
     labels = duckdb.sql(
         f"SELECT track_id, title FROM read_parquet('{tables}/track_labels/*/*.parquet') WHERE decision = 'review' "

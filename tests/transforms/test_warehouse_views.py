@@ -1,12 +1,15 @@
 """Each view on a few rows whose answer one can see."""
 
 import datetime
+import re
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
 
+from models.policy_files import policies_in_force
+from models.royalty_rule import NO_RELEASE, RoyaltyFacts, treat
 from transforms.streams_parquet import STREAMS
 from transforms.table_schemas import TABLES
 from transforms.warehouse_tables import create_table, insert
@@ -107,6 +110,19 @@ def test_coverage_by_licensor_counts_tracks_and_streams():
     ]
 
 
+def test_coverage_by_licensor_takes_labels_and_dead_letters_of_the_latest_run_alone():
+    new = {"run_date": FEBRUARY}
+    connection = tables_with(
+        track_labels=[
+            label("dead"), label("unlisted"), label("same", "functional"), label("same", **new), label("mended", **new)
+        ],
+        dead_letters=[{"track_id": "dead"} | new, {"track_id": "mended"}, {"track_id": "dead then unlisted"}],
+        streams=[streams(track_id, 1) for track_id in ("dead", "unlisted", "same", "mended", "dead then unlisted")],
+    )  # fmt: skip
+    found = connection.sql("FROM coverage_by_licensor").fetchall()
+    assert found == [("A", "2026-02", 5, 2, 1, 2, 0, 0, 0, 5, 0, pytest.approx(0.4))]
+
+
 def test_dead_letters_by_cause_are_a_share_of_all_rows_of_the_run():
     dead = {"stage": "audio", "error_type": "missing_audio", "message": "b"}
     connection = tables_with(
@@ -204,8 +220,37 @@ def test_labels_and_treatments_by_the_licensor_of_the_catalog():
         ("A", 2, 1, 1, 0, 1, 0.5), (None, 1, 0, 0, 1, 0, 0.0),
     ]  # fmt: skip
     found = connection.sql(
-        "SELECT run_date, licensor, eligible, ineligible_reason, tracks FROM royalty_by_licensor ORDER BY ALL"
+        "SELECT run_date, licensor, eligible, reason, tracks FROM royalty_by_licensor ORDER BY ALL"
     ).fetchall()
     assert found == [
         (FEBRUARY, "A", False, "why", 1), (FEBRUARY, "A", True, None, 1), (FEBRUARY, None, True, None, 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ["the view", "the README"])
+def test_short_tracks_of_many_lengths_have_one_reason(asked):
+    (spotify,) = policies_in_force(["spotify"], JANUARY)
+    exclusive = spotify.model_copy(update={"min_length_inclusive": False, "review_treatment": "as_labelled"})
+    lengths_s = [0.5, 3.442, 7.0, 59.999, 119.9]
+    rows = {
+        f"{decision} {length_s}": treat(RoyaltyFacts("functional", "noise", decision, length_s), NO_RELEASE, policy)
+        for decision, policy in (("auto", spotify), ("review", exclusive))
+        for length_s in lengths_s
+    }
+    assert len({treatment.ineligible_reason for treatment in rows.values()}) == 10
+    connection = tables_with(
+        track_labels=[label(track_id, "functional") for track_id in rows],
+        royalty_treatments=[{"track_id": track_id} | treatment.columns() for track_id, treatment in rows.items()],
+    )
+    if asked == "the view":
+        query = "FROM royalty_by_licensor"
+    else:
+        page = re.sub("--.*", "", (SQL_FOLDER.parent / "README.md").read_text("utf-8"))
+        (query,) = re.findall(r"SELECT [^;]*FROM read_parquet\('out/royalty_treatments/[^;]*", page)
+        query = re.sub(r"read_parquet\('out/royalty_treatments/.*?'\)", "royalty_treatments", query)
+    found = connection.sql(query).project("royalty_class, reason, tracks").order("ALL").fetchall()
+    words = "Spotify pays functional content (noise) only for tracks"
+    assert found == [
+        ("functional", f"{words} of at least 120 s.", 5),
+        ("pending_review", f"{words} longer than 120 s. The label is in doubt; a person will listen to the track.", 5),
+    ]
