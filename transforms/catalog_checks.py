@@ -26,7 +26,7 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_hints import column_problem, missing_columns, unused_columns
+from transforms.catalog_hints import column_problem, missing_columns, partly_unused_columns, unused_columns
 from transforms.catalog_json_columns import JsonColumns
 from transforms.catalog_records import header_columns, open_parquet
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
@@ -71,7 +71,7 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
     if source is not None:
         require_google_extra(catalog)
         require_google_credentials(catalog)
-        names = source_columns(source) if any(settings.renamed()) else None
+        names = source_columns(source) if any(settings.given()) else None
         if names is not None and (problem := missing_columns(names, settings)):
             raise UserError(f"--catalog {catalog[:80]} {problem}.")
         return ""
@@ -172,6 +172,7 @@ class _Checks:
         self._catalog, self._settings = catalog, settings
         self._json = JsonColumns(settings)
         self._columns: dict[str, None] = {}
+        self._files: dict[tuple[str, ...], list[str]] = {}
 
     def check(self, file: CatalogFile) -> None:
         try:
@@ -185,27 +186,30 @@ class _Checks:
         catalog_format = format_of(file.path)
         if catalog_format is CatalogFormat.PARQUET:
             with open_stored(file.path) as stream:
-                return self._column_problem(open_parquet(stream).schema_arrow.names)
+                return self._column_problem(file, open_parquet(stream).schema_arrow.names)
         with open_text(file.path) as stream:
             if catalog_format is CatalogFormat.CSV:
                 header = read_csv_header(read_lines(stream))
                 if header is None:
                     return None
-                return _header_problem(header) or self._column_problem(header_columns(header))
+                return _header_problem(header) or self._column_problem(file, header_columns(header))
             if problem := _json_problem(stream):
                 return problem
         with open_text(file.path) as stream:
-            self._json.look(read_lines(stream), None if is_local(file.path) else _MAX_REMOTE_LINES)
+            names = self._json.look(read_lines(stream), None if is_local(file.path) else _MAX_REMOTE_LINES)
+        self._files.setdefault(tuple(names), []).append(file.name)
         return None
 
-    def _column_problem(self, names: Sequence[str]) -> str | None:
+    def _column_problem(self, file: CatalogFile, names: Sequence[str]) -> str | None:
+        self._files.setdefault(tuple(names), []).append(file.name)
         self._columns.update(dict.fromkeys(names))
         return column_problem(names, self._settings)
 
     def conclude(self) -> str:
         if problem := self._json.problem():
             raise UserError(f"--catalog {self._catalog} {problem}.")
-        return unused_columns([*self._columns, *self._json.plain_names], self._settings)
+        unused = unused_columns([*self._columns, *self._json.plain_names], self._settings)
+        return " ".join(filter(None, (partly_unused_columns(self._files, self._settings), unused)))
 
 
 def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:

@@ -6,11 +6,12 @@ import difflib
 import itertools
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.catalog_validation import CONTRACT_COLUMNS, REQUIRED_COLUMNS, shown
+from transforms.printable import counted
 
 #: What exports call the columns, beside words that resemble the contract's.
 _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -35,6 +36,8 @@ _MUCH_ALIKE: Final = 0.85
 _LISTED: Final = 20
 #: A header may hold a hundred thousand names, or one of a megabyte.
 _MOST_COMPARED: Final = 500
+#: A catalog of thousands of files may have as many headers.
+_MOST_HEADERS: Final = 100
 _CHARACTERS_COMPARED: Final = 100
 #: A word that YAML takes for text without quotes, whatever its rules for numbers, dates and truth are.
 _PLAIN: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][A-Za-z_]*[0-9]*", re.IGNORECASE)
@@ -86,7 +89,7 @@ def column_problem(columns: Collection[str], settings: CatalogSettings = AS_IN_C
 
 def wanted_columns(settings: CatalogSettings) -> list[str]:
     """Columns of the contract that must be there: the required ones, and those that the config names."""
-    return [*REQUIRED_COLUMNS, *(column for column, _ in settings.renamed() if column not in REQUIRED_COLUMNS)]
+    return [*REQUIRED_COLUMNS, *(column for column, _ in settings.given() if column not in REQUIRED_COLUMNS)]
 
 
 def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Collection[str] = ()) -> str | None:
@@ -102,7 +105,8 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
         return None
     found = f"its columns are {listed(names)}"
     free = [name for name in _free(names, settings) if name not in nested]
-    if mistaken := [column for column in missing if settings.named(column) != column]:
+    named = {column for column, _ in settings.given()}
+    if mistaken := [column for column in missing if column in named]:
         column, name = mistaken[0], settings.named(mistaken[0])
         close = (*difflib.get_close_matches(name, names[:_MOST_COMPARED], n=1), likeliest(column, free))[0]
         hint = "" if close is None else f"; did you mean {shown(close)}?"
@@ -111,7 +115,7 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
     called = " and ".join(f"{column} is {shown(name)}" for column, name in likely)
     taken = {name for _, name in likely}
     optional = _likely(_optional_missing(names, settings), [name for name in free if name not in taken], _MUCH_ALIKE)
-    mend = as_config([*settings.renamed(), *likely, *optional])
+    mend = as_config([*settings.given(), *likely, *optional])
     hint = f"; if {called}, put this into the --config file: {mend}" if likely else ""
     return f"has no column {' and no column '.join(missing)}; {found}{hint}"
 
@@ -146,5 +150,35 @@ def unused_columns(names: Sequence[str], settings: CatalogSettings) -> str:
     return (
         f"Not used: the catalog's column{'' if is_one else 's'} {listed([name for _, name in likely])}. If "
         f"{'it is' if is_one else 'they are'} what Earmark calls {', '.join(column for column, _ in likely)}, put this "
-        f"into the --config file: {as_config([*settings.renamed(), *likely])}"
+        f"into the --config file: {as_config([*settings.given(), *likely])}"
     )
+
+
+def partly_unused_columns(files: Mapping[tuple[str, ...], Sequence[str]], settings: CatalogSettings) -> str:
+    """Sentences about optional columns that some files have and others seem to have under another name.
+
+    Parameters
+    ----------
+    files
+        Column names, each with the names of the files that have these.
+
+    Returns
+    -------
+    str
+        Empty for none. A mapping would mend one file and break the other, so that the mend is one name in all of them.
+    """
+    headers = dict(itertools.islice(files.items(), _MOST_HEADERS))
+    everywhere = {name for names in headers for name in names}
+    found: dict[tuple[str, str], list[str]] = {}
+    for names, of_files in headers.items():
+        partly = [column for column in _optional_missing(names, settings) if settings.named(column) in everywhere]
+        for pair in _likely(partly, _free(names, settings), _MUCH_ALIKE):
+            found.setdefault(pair, []).extend(of_files)
+    sentences = []
+    for (column, name), of_files in found.items():
+        others = f" and {counted(len(of_files) - 1, 'other file')}" if len(of_files) > 1 else ""
+        sentences.append(
+            f"Not used: the column {shown(name)} of {min(of_files)}{others}, where other files have {column}. If it is "
+            "the same, give it that name in every file."
+        )
+    return " ".join(sentences)

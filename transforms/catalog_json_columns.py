@@ -41,12 +41,18 @@ class JsonColumns:
             name = settings.named(column)
             self._absent[name] = tuple(json.dumps(name, ensure_ascii=ascii).encode() for ascii in (True, False))
 
-    def look(self, lines: Iterable[bytes | OversizedLine], most: int | None) -> None:
+    def look(self, lines: Iterable[bytes | OversizedLine], most: int | None) -> list[str]:
         """Look at the lines of a file until every wanted column was seen, at ``most`` of them when that is a number.
 
         Behind ``most`` lines an optional column passes for seen: another row may have it.
+
+        Returns
+        -------
+        list of str
+            Names of columns, from the file's first rows.
         """
         lines = iter(lines)
+        here: dict[str, None] = {}
         for line in itertools.islice(lines, _ROWS_PARSED):
             if isinstance(line, OversizedLine):
                 self._find(line)
@@ -54,12 +60,14 @@ class JsonColumns:
                 fields = parse_json_line(line)
                 if not isinstance(fields, UnreadableRecord):
                     self._take(fields)
+                    here.update(dict.fromkeys(fields))
         rest = lines if most is None else itertools.islice(lines, most)
         while self._absent and (following := next(rest, None)) is not None:
             self._find(following)
         if most is not None and next(iter(lines), None) is not None:
             required = {self._settings.named(column) for column in REQUIRED_COLUMNS}
             self._absent = {name: forms for name, forms in self._absent.items() if name in required}
+        return [name for name in here if name not in self._nested]
 
     def _take(self, fields: Mapping[str, Any]) -> None:
         for name, value in fields.items():

@@ -46,6 +46,12 @@ class CatalogSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
             if (name := self.named(column)) != column:
                 yield column, name
 
+    def given(self) -> Iterator[tuple[str, str]]:
+        """Columns that the config names, also those that it calls by the contract's own name."""
+        for column in ColumnNames.model_fields:
+            if getattr(self.columns, column) is not None:
+                yield column, self.named(column)
+
     def of_run(self) -> dict[str, Any]:
         """What rows depend on, for the ``run_id``; empty where all is as the contract has it."""
         found: dict[str, Any] = {"columns": names} if (names := dict(self.renamed())) else {}

@@ -140,6 +140,30 @@ def test_optional_columns_under_other_names_are_told(tmp_path: pathlib.Path) -> 
     assert check_catalog(str(path), settings) == ""
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_columns_that_one_file_has_under_another_name_are_told(tmp_path: pathlib.Path, ending: str) -> None:
+    def write_names(name: str, names: list[str]) -> None:
+        row = json.dumps(dict.fromkeys(names, "x")) if ending == "jsonl" else ",".join(names)
+        (tmp_path / f"{name}.{ending}").write_text(row + "\n")
+
+    write_names("a", ["track_id", "audio_uri", "title", "licensor"])
+    write_names("b", ["track_id", "audio_uri", "Title", "Licensor", "album"])
+    write_names("c", ["track_id", "audio_uri", "licensor", "Title"])
+    write_names("d", ["track_id", "audio_uri", "Licensor", "Title"])
+    told = check_catalog(str(tmp_path / f"*.{ending}"))
+    for sentence in (
+        "Not used: the catalog's column 'album'.",
+        f"Not used: the column 'Title' of b.{ending} and 2 other files, where other files have title",
+        f"Not used: the column 'Licensor' of b.{ending} and 1 other file, where other files have licensor",
+        "give it that name in every file",
+    ):
+        assert sentence in told
+    (tmp_path / f"a.{ending}").unlink()
+    told = check_catalog(str(tmp_path / f"*.{ending}"))
+    assert "columns 'Title', 'album'. If they are" in told
+    assert "where other files have title" not in told
+
+
 def test_json_lines_have_the_columns_of_all_their_rows(tmp_path: pathlib.Path) -> None:
     settings = CatalogSettings.model_validate({"columns": {"language": "språk", "genres": "art"}})
     row = {"track_id": "T", "audio_uri": "a"}

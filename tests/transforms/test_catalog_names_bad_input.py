@@ -85,6 +85,25 @@ def test_a_column_that_is_not_there(
             list(read_records(file, settings))
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_column_that_is_mapped_to_its_own_name_has_to_be_there(tmp_path: pathlib.Path, ending: str) -> None:
+    row = {"track_id": "T", "audio_uri": "a", "Title": "Rain"}
+    path = write(tmp_path, ending, row)
+    with pytest.raises(UserError, match=r"'title', the config's catalog.columns.title; .*did you mean 'Title'\?"):
+        check_catalog(str(path), mapped(title="title"))
+    if ending != "jsonl":
+        (file,) = name_files([str(path)])
+        with pytest.raises(CatalogReadError, match="has no column 'title'"):
+            list(read_records(file, mapped(title="title")))
+
+
+def test_each_file_has_the_columns_that_are_mapped_to_their_own_names(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_text("track_id,audio_uri,title,licensor\n")
+    (tmp_path / "b.csv").write_text("track_id,audio_uri,Title,Licensor\n")
+    with pytest.raises(UserError, match=r"b\.csv has no column 'title', the config's catalog.columns.title"):
+        check_catalog(str(tmp_path / "*.csv"), mapped(title="title", licensor="licensor"))
+
+
 def test_a_mapped_column_that_stands_twice(tmp_path: pathlib.Path) -> None:
     (tmp_path / "c.csv").write_text("id,id,audio_uri\n")
     with pytest.raises(UserError, match="has the column id twice"):
