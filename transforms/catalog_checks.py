@@ -73,7 +73,7 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
         require_google_credentials(catalog)
         names = source_columns(source) if any(settings.given()) else None
         if names is not None and (problem := missing_columns(names, settings)):
-            raise UserError(f"--catalog {catalog[:80]} {problem}.")
+            raise _refusal(f"--catalog {catalog[:80]}", problem)
         return ""
     files = _matched(catalog)
     for file in files:
@@ -180,7 +180,7 @@ class _Checks:
         except Exception as error:  # pyarrow's, gzip's and the storage clients' errors have no common class
             raise _unreadable(self._catalog, file, error) from error
         if problem:
-            raise UserError(f"--catalog {self._catalog}: {file.name} {problem}.")
+            raise _refusal(f"--catalog {self._catalog}: {file.name}", problem)
 
     def _problem(self, file: CatalogFile) -> str | None:
         catalog_format = format_of(file.path)
@@ -207,9 +207,14 @@ class _Checks:
 
     def conclude(self) -> str:
         if problem := self._json.problem():
-            raise UserError(f"--catalog {self._catalog} {problem}.")
+            raise _refusal(f"--catalog {self._catalog}", problem)
         unused = unused_columns([*self._columns, *self._json.plain_names], self._settings)
         return " ".join(filter(None, (partly_unused_columns(self._files, self._settings), unused)))
+
+
+def _refusal(where: str, problem: str) -> UserError:
+    sentence, _, to_paste = problem.partition("\n")
+    return UserError(f"{where} {sentence}{'' if to_paste else '.'}", to_paste)
 
 
 def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:

@@ -43,6 +43,15 @@ _CHARACTERS_COMPARED: Final = 100
 _PLAIN: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][A-Za-z_]*[0-9]*", re.IGNORECASE)
 
 
+#: What stands before a line to paste, at the end of its own line.
+PUT: Final = "put this line into the --config file:"
+
+
+def in_one_line(problem: str) -> str:
+    """A sentence with its line to paste, for a log."""
+    return problem.replace("\n", " ")
+
+
 def likeliest(column: str, found: Iterable[str], least: float = _ALIKE) -> str | None:
     """The column among ``found`` that a column of the contract most likely is; null when none resembles it."""
     words = [_plain(name) for name in (column, *_OTHER_NAMES.get(column, ()))]
@@ -65,7 +74,7 @@ def _likeness(first: str, second: str) -> float:
 def as_config(names: Iterable[tuple[str, str]]) -> str:
     """How a config says what columns are called, in YAML."""
     inner = ", ".join(
-        f"{column}: {name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)}"
+        f"{column}: {name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=not name.isprintable())}"
         for column, name in names
     )
     return f"catalog: {{columns: {{{inner}}}}}"
@@ -99,11 +108,21 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
     ----------
     nested
         Those of ``names`` that no column can be.
+
+    Returns
+    -------
+    str or None
+        The mend, where it is known, stands on a line of its own, which can be pasted.
     """
     missing = [column for column in wanted_columns(settings) if settings.named(column) not in names]
     if not missing:
         return None
     found = f"its columns are {listed(names)}"
+    if nested:
+        found += (
+            f"; {listed(list(nested))} holds objects, and only what stands at the top of a line is a column: bring "
+            "columns there, for example with jq"
+        )
     free = [name for name in _free(names, settings) if name not in nested]
     named = {column for column, _ in settings.given()}
     if mistaken := [column for column in missing if column in named]:
@@ -116,7 +135,7 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
     taken = {name for _, name in likely}
     optional = _likely(_optional_missing(names, settings), [name for name in free if name not in taken], _MUCH_ALIKE)
     mend = as_config([*settings.given(), *likely, *optional])
-    hint = f"; if {called}, put this into the --config file: {mend}" if likely else ""
+    hint = f"; if {called}, {PUT}\n{mend}" if likely else ""
     return f"has no column {' and no column '.join(missing)}; {found}{hint}"
 
 
@@ -142,15 +161,15 @@ def _likely(columns: Iterable[str], free: Sequence[str], least: float) -> list[t
 
 
 def unused_columns(names: Sequence[str], settings: CatalogSettings) -> str:
-    """A sentence about columns that may be optional ones under another name, which are not used; empty for none."""
+    """A sentence about columns that may be optional ones under another name, and a line to paste; empty for none."""
     likely = _likely(_optional_missing(names, settings), _free(names, settings), _MUCH_ALIKE)
     if not likely:
         return ""
     is_one = len(likely) == 1
     return (
         f"Not used: the catalog's column{'' if is_one else 's'} {listed([name for _, name in likely])}. If "
-        f"{'it is' if is_one else 'they are'} what Earmark calls {', '.join(column for column, _ in likely)}, put this "
-        f"into the --config file: {as_config([*settings.given(), *likely])}"
+        f"{'it is' if is_one else 'they are'} what Earmark calls {', '.join(column for column, _ in likely)}, "
+        f"{PUT}\n{as_config([*settings.given(), *likely])}"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from transforms.catalog_files import OversizedLine
-from transforms.catalog_hints import listed, missing_columns, wanted_columns
+from transforms.catalog_hints import missing_columns, wanted_columns
 from transforms.catalog_records import UnreadableRecord, parse_json_line
 from transforms.catalog_settings import CatalogSettings
 from transforms.catalog_validation import REQUIRED_COLUMNS
@@ -90,13 +90,7 @@ class JsonColumns:
         wanted = (self._settings.named(column) for column in wanted_columns(self._settings))
         seen = [name for name in wanted if name not in self._absent]
         names = [*self.names, *(name for name in seen if name not in self.names)]
-        problem = missing_columns(names, self._settings, self._nested)
-        if problem and self._nested:
-            problem += (
-                f"; {listed(list(self._nested))} holds objects, and only what stands at the top of a line is a column:"
-                " bring columns there, for example with jq"
-            )
-        return problem
+        return missing_columns(names, self._settings, self._nested)
 
     @property
     def plain_names(self) -> list[str]:

@@ -27,7 +27,7 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_hints import column_problem
+from transforms.catalog_hints import column_problem, in_one_line
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.catalog_validation import CONTRACT_COLUMNS, shown
 
@@ -216,7 +216,7 @@ def _read_csv(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[in
         problem = header.problem or ("has a header that is not UTF-8" if not _is_utf8(header) else None)
         problem = problem or column_problem(header_columns(header), settings)
         if problem:
-            raise CatalogReadError(f"catalog file {file.name} {problem}")
+            raise CatalogReadError(f"catalog file {file.name} {in_one_line(problem)}")
         columns = header_columns(header)
         for record in records:
             yield record.line_number, _csv_content(record, columns)
@@ -254,7 +254,7 @@ def _parquet_batches(file: CatalogFile, settings: CatalogSettings) -> Iterator[A
         parquet = open_parquet(stream)
         problem = column_problem(parquet.schema_arrow.names, settings)
         if problem:
-            raise CatalogReadError(f"catalog file {file.name} {problem}")
+            raise CatalogReadError(f"catalog file {file.name} {in_one_line(problem)}")
         number = 0
         # One row group's pages are decoded as they are asked for; no threads, for the stream is one.
         for batch in parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS, use_threads=False):

@@ -105,7 +105,7 @@ def test_what_is_as_in_the_contract_is_no_part_of_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["file_path", "ISRC", "file path", "null", "1e3", "a: b", "#x", "ä", '"', "2026-01-01"]
+    "name", ["file_path", "ISRC", "file path", "null", "1e3", "a: b", "#x", "ä", '"', "2026-01-01", "a\u2028b", "\x1b"]
 )
 def test_the_mend_is_yaml_that_says_what_was_meant(name: str) -> None:
     assert yaml.safe_load(as_config([("track_id", name), ("title", "t")])) == {
@@ -135,7 +135,9 @@ def test_optional_columns_under_other_names_are_told(tmp_path: pathlib.Path) -> 
     path.write_text("track_id,audio_uri,Title,album,artist_id,artist,release_date,mood\n")
     told = check_catalog(str(path))
     assert "the catalog's columns 'Title', 'album'. If they are what Earmark calls title, release_title" in told
-    assert told.endswith("catalog: {columns: {title: Title, release_title: album}}")
+    assert told.endswith(
+        "put this line into the --config file:\ncatalog: {columns: {title: Title, release_title: album}}"
+    )
     settings = CatalogSettings.model_validate({"columns": {"title": "Title", "release_title": "album"}})
     assert check_catalog(str(path), settings) == ""
 

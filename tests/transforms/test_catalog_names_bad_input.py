@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from models.errors import UserError
 from transforms.catalog_checks import check_catalog
@@ -47,13 +48,13 @@ ROW = {"ISRC": "ZZEAR2500001", "file_path": "a.ogg", "name": "Rain", "mood": "ca
             AS_IN_CONTRACT,
             [
                 "has no column track_id and no column audio_uri; its columns are 'ISRC', 'file_path', 'name', 'mood'; "
-                "if audio_uri is 'file_path', put this into the --config file: "
-                "catalog: {columns: {audio_uri: file_path, title: name, isrc: ISRC}}."
+                "if audio_uri is 'file_path', put this line into the --config file:\n"
+                "catalog: {columns: {audio_uri: file_path, title: name, isrc: ISRC}}"
             ],
         ),
         (
             mapped(track_id="ISRC"),
-            ["has no column audio_uri", "catalog: {columns: {track_id: ISRC, audio_uri: file_path, title: name}}"],
+            ["has no column audio_uri", "\ncatalog: {columns: {track_id: ISRC, audio_uri: file_path, title: name}}"],
         ),
         (
             mapped(track_id="isrc_code", audio_uri="file_path"),
@@ -78,7 +79,10 @@ def test_a_column_that_is_not_there(
     assert f"--catalog {path}" in str(caught.value)
     assert "\n" not in str(caught.value)
     for sentence in sentences:
-        assert sentence in str(caught.value)
+        assert sentence in f"{caught.value}\n{caught.value.to_paste}"
+    assert str(caught.value).endswith("." if not caught.value.to_paste else "--config file:")
+    if caught.value.to_paste:
+        assert yaml.safe_load(caught.value.to_paste)["catalog"]["columns"]["audio_uri"] == "file_path"
     if ending != "jsonl":  # which has no header: a row without the column is a dead letter
         (file,) = name_files([str(path)])
         with pytest.raises(CatalogReadError, match="has no column"):
