@@ -46,6 +46,11 @@ _PLAIN: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[A-Za-z][
 #: What stands before a line to paste, at the end of its own line.
 PUT: Final = "put this line into the --config file:"
 
+_BLANK: Final = "NAME"
+_PUT_NAMES: Final = (
+    f"put this line into the --config file, with the catalog's own name in place of {_BLANK} (docs/catalog.md):"
+)
+
 
 def in_one_line(problem: str) -> str:
     """A sentence with its line to paste, for a log."""
@@ -134,9 +139,12 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
     called = " and ".join(f"{column} is {shown(name)}" for column, name in likely)
     taken = {name for _, name in likely}
     optional = _likely(_optional_missing(names, settings), [name for name in free if name not in taken], _MUCH_ALIKE)
-    mend = as_config([*settings.given(), *likely, *optional])
-    hint = f"; if {called}, {PUT}\n{mend}" if likely else ""
-    return f"has no column {' and no column '.join(missing)}; {found}{hint}"
+    required = [(column, dict(likely).get(column, _BLANK)) for column in missing]
+    mend = as_config([*settings.given(), *required, *optional])
+    put = PUT if len(likely) == len(missing) else _PUT_NAMES
+    return (
+        f"has no column {' and no column '.join(missing)}; {found}; {f'if {called}, ' if likely else ''}{put}\n{mend}"
+    )
 
 
 def _free(names: Iterable[str], settings: CatalogSettings) -> list[str]:

@@ -48,8 +48,9 @@ ROW = {"ISRC": "ZZEAR2500001", "file_path": "a.ogg", "name": "Rain", "mood": "ca
             AS_IN_CONTRACT,
             [
                 "has no column track_id and no column audio_uri; its columns are 'ISRC', 'file_path', 'name', 'mood'; "
-                "if audio_uri is 'file_path', put this line into the --config file:\n"
-                "catalog: {columns: {audio_uri: file_path, title: name, isrc: ISRC}}"
+                "if audio_uri is 'file_path', put this line into the --config file, with the catalog's own name in place of "
+                "NAME (docs/catalog.md):\n"
+                "catalog: {columns: {track_id: NAME, audio_uri: file_path, title: name, isrc: ISRC}}"
             ],
         ),
         (
@@ -80,13 +81,32 @@ def test_a_column_that_is_not_there(
     assert "\n" not in str(caught.value)
     for sentence in sentences:
         assert sentence in f"{caught.value}\n{caught.value.to_paste}"
-    assert str(caught.value).endswith("." if not caught.value.to_paste else "--config file:")
+    assert str(caught.value).endswith(":" if caught.value.to_paste else ".")
     if caught.value.to_paste:
         assert yaml.safe_load(caught.value.to_paste)["catalog"]["columns"]["audio_uri"] == "file_path"
     if ending != "jsonl":  # which has no header: a row without the column is a dead letter
         (file,) = name_files([str(path)])
         with pytest.raises(CatalogReadError, match="has no column"):
             list(read_records(file, settings))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["Werk", "Quelle"], "{track_id: NAME, audio_uri: NAME}"),
+        (["Werk", "Quelle", "Title"], "{track_id: NAME, audio_uri: NAME, title: Title}"),
+        (["Werk", "audio_uri"], "{track_id: NAME}"),
+        (["song_id", "Quelle"], "{track_id: song_id, audio_uri: NAME}"),
+    ],
+)
+def test_how_to_name_columns_that_resemble_none(
+    tmp_path: pathlib.Path, ending: str, names: list[str], line: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        check_catalog(str(write(tmp_path, ending, dict.fromkeys(names, "x"))))
+    assert str(caught.value).endswith("with the catalog's own name in place of NAME (docs/catalog.md):")
+    assert caught.value.to_paste == f"catalog: {{columns: {line}}}"
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
