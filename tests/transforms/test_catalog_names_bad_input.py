@@ -48,8 +48,8 @@ ROW = {"ISRC": "ZZEAR2500001", "file_path": "a.ogg", "name": "Rain", "mood": "ca
             AS_IN_CONTRACT,
             [
                 "has no column track_id and no column audio_uri; its columns are 'ISRC', 'file_path', 'name', 'mood'; "
-                "if audio_uri is 'file_path', put this line into the --config file, with the catalog's own name in place of "
-                "NAME (docs/catalog.md):\n"
+                "if audio_uri is 'file_path', put this line into the --config file, with the catalog's own name in "
+                "place of NAME (docs/catalog.md):\n"
                 "catalog: {columns: {track_id: NAME, audio_uri: file_path, title: name, isrc: ISRC}}"
             ],
         ),
