@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import IO, Final
 
 from models.errors import UserError
+from transforms.catalog_beginnings import beginning_problem, delimiter_problem, header_problem, json_problem
 from transforms.catalog_bigquery import parse_bigquery, require_google_credentials, require_google_extra
 from transforms.catalog_bigquery_columns import source_columns
-from transforms.catalog_csv import CsvRecord, read_csv_header, read_csv_texts
+from transforms.catalog_csv import read_csv_header, read_csv_texts
 from transforms.catalog_files import (
     SUPPORTED_ENDINGS,
     CatalogFile,
@@ -35,8 +36,6 @@ from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 _MAX_REMOTE_FILES_OPENED: Final = 10
 #: Lines of a remote file that are looked at, while a column has not been seen.
 _MAX_REMOTE_LINES: Final = 10_000
-
-_UTF16: Final = "is UTF-16 text; save it as UTF-8, for example with: iconv -f UTF-16 -t UTF-8"
 
 _CHUNK_BYTES: Final = 1 << 20
 _DIGEST_MODULUS: Final = 1 << 256
@@ -192,8 +191,13 @@ class _Checks:
                 header = read_csv_header(read_lines(stream))
                 if header is None:
                     return None
-                return _header_problem(header) or self._column_problem(file, header_columns(header))
-            if problem := _json_problem(stream):
+                return (
+                    beginning_problem(header.text, file)
+                    or delimiter_problem(header, self._settings)
+                    or header_problem(header)
+                    or self._column_problem(file, header_columns(header))
+                )
+            if problem := json_problem(stream, file):
                 return problem
         with open_text(file.path) as stream:
             names = self._json.look(read_lines(stream), None if is_local(file.path) else _MAX_REMOTE_LINES)
@@ -227,44 +231,6 @@ def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:
 def _reason(error: Exception) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return " ".join(text.split())[:300]
-
-
-def _json_problem(stream: IO[bytes]) -> str | None:
-    for line in read_lines(stream):
-        beginning = line.beginning if isinstance(line, OversizedLine) else line
-        start = beginning.lstrip()
-        if not start:
-            continue
-        if _is_utf16(start):
-            return _UTF16
-        if start.startswith(b"["):
-            return "starts with '[', as a JSON array does; write one object per line, for example with: jq -c '.[]'"
-        if start.rstrip() == b"{":
-            return "has an object spread over several lines; write one object per line, for example with: jq -c ."
-        return None
-    return None
-
-
-def _header_problem(header: CsvRecord) -> str | None:
-    if _is_utf16(header.text):
-        return _UTF16
-    if header.problem and b"\r" in header.text:
-        return "parts its lines by single carriage returns; write line feeds, for example with: tr '\\r' '\\n'"
-    if header.problem:
-        return f"has a header that cannot be read: {header.problem}"
-    try:
-        header.text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return (
-            f"has a header that is not UTF-8 (byte {error.start + 1} is 0x{header.text[error.start]:02x}); save it as"
-            " UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8"
-        )
-    return None
-
-
-def _is_utf16(beginning: bytes) -> bool:
-    # Without its mark every other byte of Latin text is zero.
-    return beginning.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in beginning[:4]
 
 
 def _hash(record: bytes) -> int:
