@@ -22,7 +22,11 @@ _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "release_id": ("album_id", "product_id", "upc"),
     "release_title": ("album", "album_title", "album_name", "release"),
     "isrc": ("isrc_code",),
-    "duration_ms": ("duration", "duration_s", "length", "track_length"),
+    "duration_ms": (
+        *("duration", "duration_s", "duration_sec", "duration_seconds", "duration_in_seconds"),
+        *("length", "length_s", "length_sec", "length_seconds", "length_in_seconds"),
+        *("track_length", "duration_milliseconds"),
+    ),
     "declared_type": ("content_type", "recording_type"),
     "licensor": ("distributor", "provider", "licensor_name"),
     "record_label": ("label", "label_name"),
@@ -30,6 +34,9 @@ _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "genres": ("genre",),
     "audio_etag": ("etag",),
 }
+#: Columns whose values are identifiers; of any other a name that ends in "id" is none.
+_IDENTIFIERS: Final = ("track_id", "audio_uri", "release_id", "isrc", "audio_etag")
+_SECONDS: Final = re.compile(r"(?:[\W_]s|(?<!m)(?<!milli)(?<!micro)(?:secs?|seconds?))[\W_]*$", re.IGNORECASE)
 #: How alike two names must be to be named where a column is missing, and where nothing hangs on it.
 _ALIKE: Final = 0.75
 _MUCH_ALIKE: Final = 0.85
@@ -62,7 +69,10 @@ def likeliest(column: str, found: Iterable[str], least: float = _ALIKE) -> str |
     words = [_plain(name) for name in (column, *_OTHER_NAMES.get(column, ()))]
     best: tuple[float, str] | None = None
     for name in itertools.islice(found, _MOST_COMPARED):
-        score = max(_likeness(_plain(name[:_CHARACTERS_COMPARED]), word) for word in words)
+        plain = _plain(name[:_CHARACTERS_COMPARED])
+        if column not in _IDENTIFIERS and plain.endswith(("id", "ids")):
+            continue
+        score = max(_likeness(plain, word) for word in words)
         if score >= least and (best is None or score > best[0]):
             best = score, name
     return None if best is None else best[1]
@@ -76,13 +86,23 @@ def _likeness(first: str, second: str) -> float:
     return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio()
 
 
-def as_config(names: Iterable[tuple[str, str]]) -> str:
-    """How a config says what columns are called, in YAML."""
+def as_config(names: Iterable[tuple[str, str]], unit: str = "ms") -> str:
+    """How a config says what columns are called and in which unit lengths are, in YAML."""
     inner = ", ".join(
         f"{column}: {name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=not name.isprintable())}"
         for column, name in names
     )
-    return f"catalog: {{columns: {{{inner}}}}}"
+    return f"catalog: {{columns: {{{inner}}}{'' if unit == 'ms' else f', duration_unit: {unit}'}}}"
+
+
+def _mend(settings: CatalogSettings, likely: Sequence[tuple[str, str]]) -> str:
+    """The config's line with columns that are likely meant, beside what it says already."""
+    is_seconds = any(column == "duration_ms" and _says_seconds(name) for column, name in likely)
+    return as_config([*settings.given(), *likely], "s" if is_seconds else settings.duration_unit)
+
+
+def _says_seconds(name: str) -> bool:
+    return _SECONDS.search(name[-_CHARACTERS_COMPARED:]) is not None
 
 
 def listed(names: Sequence[str]) -> str:
@@ -140,7 +160,7 @@ def missing_columns(names: Sequence[str], settings: CatalogSettings, nested: Col
     taken = {name for _, name in likely}
     optional = _likely(_optional_missing(names, settings), [name for name in free if name not in taken], _MUCH_ALIKE)
     required = [(column, dict(likely).get(column, _BLANK)) for column in missing]
-    mend = as_config([*settings.given(), *required, *optional])
+    mend = _mend(settings, [*required, *optional])
     put = PUT if len(likely) == len(missing) else _PUT_NAMES
     return (
         f"has no column {' and no column '.join(missing)}; {found}; {f'if {called}, ' if likely else ''}{put}\n{mend}"
@@ -177,7 +197,7 @@ def unused_columns(names: Sequence[str], settings: CatalogSettings) -> str:
     return (
         f"Not used: the catalog's column{'' if is_one else 's'} {listed([name for _, name in likely])}. If "
         f"{'it is' if is_one else 'they are'} what Earmark calls {', '.join(column for column, _ in likely)}, "
-        f"{PUT}\n{as_config([*settings.given(), *likely])}"
+        f"{PUT}\n{_mend(settings, likely)}"
     )
 
 

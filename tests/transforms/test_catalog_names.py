@@ -15,6 +15,7 @@ import pytest
 import yaml
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from models.errors import UserError
 from transforms.carried_rows import read_buckets
 from transforms.catalog_buckets import ReadCatalogBuckets, to_rows
 from transforms.catalog_checks import check_catalog
@@ -123,6 +124,9 @@ def test_the_mend_is_yaml_that_says_what_was_meant(name: str) -> None:
         ("audio_uri", ["direction", "audio_url"], "audio_url"),
         ("duration_ms", ["Duration (ms)", "direction"], "Duration (ms)"),
         ("genres", ["gender"], None),
+        ("artist", ["artist_id", "artistId", "Artist ID", "artist_ids"], None),
+        ("title", ["title_id", "Track title"], "Track title"),
+        ("release_id", ["release_title", "albumId"], "albumId"),
         ("track_id", ["x", "", "..."], None),
     ],
 )
@@ -164,6 +168,33 @@ def test_columns_that_one_file_has_under_another_name_are_told(tmp_path: pathlib
     told = check_catalog(str(tmp_path / f"*.{ending}"))
     assert "columns 'Title', 'album'. If they are" in told
     assert "where other files have title" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        *((name, "s") for name in ("Duration (s)", "Duration (sec)", "duration (seconds)", "durationSeconds")),
+        *((name, "s") for name in ("duration_s", "length_sec", "Length [s]", "duration_in_seconds", "DurationSec")),
+        *((name, "ms") for name in ("Duration", "Duration (ms)", "Length", "durations", "lengths")),
+        *((name, "ms") for name in ("durationMilliseconds", "duration_msec", "duration_millisec")),
+    ],
+)
+def test_a_column_whose_name_says_seconds(tmp_path: pathlib.Path, name: str, unit: str) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(f"track_id,audio_uri,{name}\n")
+    mend = yaml.safe_load(check_catalog(str(path)).split("\n")[1])
+    settings = CatalogSettings.model_validate(mend["catalog"])
+    assert settings == CatalogSettings(columns=ColumnNames(duration_ms=name), duration_unit=unit)
+    path.write_text(f"id,path,{name}\n")
+    with pytest.raises(UserError) as caught:
+        check_catalog(str(path))
+    assert CatalogSettings.model_validate(yaml.safe_load(caught.value.to_paste)["catalog"]).duration_unit == unit
+
+
+def test_the_line_to_paste_keeps_the_unit_of_the_config(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "c.csv").write_text("track_id,audio_uri,duration_ms,Title\n")
+    told = check_catalog(str(tmp_path / "c.csv"), CatalogSettings(duration_unit="s"))
+    assert told.endswith("\ncatalog: {columns: {title: Title}, duration_unit: s}")
 
 
 def test_json_lines_have_the_columns_of_all_their_rows(tmp_path: pathlib.Path) -> None:
