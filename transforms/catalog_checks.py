@@ -30,7 +30,7 @@ from transforms.catalog_files import (
 from transforms.catalog_hints import column_problem, missing_columns, partly_unused_columns, unused_columns
 from transforms.catalog_json_columns import JsonColumns
 from transforms.catalog_records import header_columns, open_parquet
-from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, in_nfc
 
 #: Opening a remote file takes a tenth of a second; a catalog of thousands is checked by its first ones.
 _MAX_REMOTE_FILES_OPENED: Final = 10
@@ -71,7 +71,7 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
         require_google_extra(catalog)
         require_google_credentials(catalog)
         names = source_columns(source) if any(settings.given()) else None
-        if names is not None and (problem := missing_columns(names, settings)):
+        if names is not None and (problem := missing_columns(in_nfc(names), settings)):
             raise _refusal(f"--catalog {catalog[:80]}", problem)
         return ""
     files = _matched(catalog)
@@ -185,7 +185,7 @@ class _Checks:
         catalog_format = format_of(file.path)
         if catalog_format is CatalogFormat.PARQUET:
             with open_stored(file.path) as stream:
-                return self._column_problem(file, open_parquet(stream).schema_arrow.names)
+                return self._column_problem(file, in_nfc(open_parquet(stream).schema_arrow.names))
         with open_text(file.path) as stream:
             if catalog_format is CatalogFormat.CSV:
                 header = read_csv_header(read_lines(stream))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -39,7 +40,8 @@ class JsonColumns:
         self._absent: dict[str, tuple[bytes, ...]] = {}
         for column in wanted_columns(settings):
             name = settings.named(column)
-            self._absent[name] = tuple(json.dumps(name, ensure_ascii=ascii).encode() for ascii in (True, False))
+            written = (name, unicodedata.normalize("NFD", name))
+            self._absent[name] = tuple(json.dumps(n, ensure_ascii=a).encode() for n in written for a in (True, False))
 
     def look(self, lines: Iterable[bytes | OversizedLine], most: int | None) -> list[str]:
         """Look at the lines of a file until every wanted column was seen, at ``most`` of them when that is a number.

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import pydantic
+
+
+def in_nfc(names: Iterable[str]) -> list[str]:
+    """Names as they are compared: an accent may be written with its letter (NFC) or behind it (NFD)."""
+    return [unicodedata.normalize("NFC", name) for name in names]
+
+
+def with_names_in_nfc(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row, their names as :func:`in_nfc` has them; of two of one name the last."""
+    if all(map(str.isascii, fields)):
+        return fields
+    return dict(zip(in_nfc(fields), fields.values(), strict=True))
 
 
 class ColumnNames(pydantic.BaseModel, frozen=True, extra="forbid"):
@@ -25,6 +38,11 @@ class ColumnNames(pydantic.BaseModel, frozen=True, extra="forbid"):
     language: str | None = pydantic.Field(default=None, min_length=1)
     genres: str | None = pydantic.Field(default=None, min_length=1)
     audio_etag: str | None = pydantic.Field(default=None, min_length=1)
+
+    @pydantic.field_validator("*")
+    @classmethod
+    def _as_compared(cls, name: str | None) -> str | None:
+        return None if name is None else in_nfc([name])[0]
 
 
 class CatalogSettings(pydantic.BaseModel, frozen=True, extra="forbid"):

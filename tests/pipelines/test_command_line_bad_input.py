@@ -14,7 +14,7 @@ from transforms.catalog_checks import check_catalog
 
 def run(argv: Sequence[str] | None) -> int:
     assert argv is not None
-    check_catalog(*argv)
+    check_catalog(argv[0])
     return 0
 
 

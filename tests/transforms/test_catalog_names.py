@@ -6,7 +6,8 @@ import csv
 import gzip
 import json
 import pathlib
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -41,6 +42,9 @@ EXPECTED = [
     CatalogRow("ZZEAR2500001", "a b.ogg", 'The "Rain"; part\t1', isrc="ZZEAR2500001", duration_ms=61_500),
     CatalogRow("ZZEAR2500002", "b.ogg", "Zwei, drei", isrc="ZZEAR2500002", duration_ms=7_000),
 ]
+
+
+Form = Literal["NFC", "NFD"]
 
 
 def write(folder: pathlib.Path, ending: str) -> pathlib.Path:
@@ -89,6 +93,37 @@ def test_a_mapped_catalog_in_buckets(tmp_path: pathlib.Path, ending: str) -> Non
     paths = [str(found) for found in (tmp_path / "staging").rglob("*.arrow")]
     rows = sorted(to_rows(read_buckets(paths, [0, 1])), key=lambda row: row.track_id)
     assert [without_tally(row) for row in rows] == EXPECTED
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet", ".csv", ".tsv.gz"])
+@pytest.mark.parametrize(("of_file", "of_config"), [("NFD", "NFC"), ("NFC", "NFD"), ("NFD", "NFD")])
+def test_accents_may_be_written_in_two_ways(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, ending: str, of_file: Form, of_config: Form
+) -> None:
+    monkeypatch.setitem(globals(), "NAMES", [unicodedata.normalize(of_file, name) for name in NAMES])
+    names = {column: unicodedata.normalize(of_config, name) for column, name in SETTINGS.given()}
+    settings = CatalogSettings.model_validate({"columns": names, "duration_unit": "s"})
+    assert settings == SETTINGS
+    path = write(tmp_path, ending)
+    assert check_catalog(str(path), settings) == ""
+    judge = JudgeRecord(settings)
+    (file,) = name_files([str(path)])
+    assert [without_tally(row) for record in read_records(file, settings) for row in judge.process(record)] == EXPECTED
+    record = list(NameBigQueryRow(settings).process(dict(zip(NAMES, ROWS[1], strict=True))))[-1]
+    assert without_tally(*JudgeRecord(settings).process(record)) == EXPECTED[1]
+    if ending == ".parquet":
+        with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+            _ = pipeline | ReadCatalogBuckets(str(path), None, settings, str(tmp_path / "staging"), 1)
+        paths = [str(found) for found in (tmp_path / "staging").rglob("*.arrow")]
+        assert sorted(row.track_id for row in to_rows(read_buckets(paths, [0]))) == [row.track_id for row in EXPECTED]
+
+
+def test_a_rare_name_of_json_lines_in_the_other_form(tmp_path: pathlib.Path) -> None:
+    row = {"track_id": "T", "audio_uri": "a"}
+    rare = row | {unicodedata.normalize("NFD", "språk"): "da"}
+    lines = [*[json.dumps(row)] * 300, json.dumps(rare, ensure_ascii=False)]
+    (tmp_path / "c.jsonl").write_text("\n".join(lines))
+    assert check_catalog(str(tmp_path / "c.jsonl"), CatalogSettings(columns=ColumnNames(language="språk"))) == ""
 
 
 def test_every_column_of_the_contract_can_be_mapped() -> None:
@@ -184,7 +219,7 @@ def test_a_column_whose_name_says_seconds(tmp_path: pathlib.Path, name: str, uni
     path.write_text(f"track_id,audio_uri,{name}\n")
     mend = yaml.safe_load(check_catalog(str(path)).split("\n")[1])
     settings = CatalogSettings.model_validate(mend["catalog"])
-    assert settings == CatalogSettings(columns=ColumnNames(duration_ms=name), duration_unit=unit)
+    assert (settings.columns, settings.duration_unit) == (ColumnNames(duration_ms=name), unit)
     path.write_text(f"id,path,{name}\n")
     with pytest.raises(UserError) as caught:
         check_catalog(str(path))

@@ -15,7 +15,7 @@ from models.errors import UserError
 from transforms.catalog_checks import check_catalog
 from transforms.catalog_files import CatalogReadError, name_files
 from transforms.catalog_reading import NameBigQueryRow
-from transforms.catalog_records import read_records
+from transforms.catalog_records import UnreadableRecord, parse_json_line, read_records
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.catalog_validation import validate_row
 from transforms.records import DeadLetter
@@ -141,6 +141,27 @@ def test_many_odd_columns_make_one_short_line(tmp_path: pathlib.Path) -> None:
         check_catalog(str(tmp_path / "c.csv"))
     assert len(str(caught.value)) < 900
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_mapped_column_that_stands_twice_in_two_forms(tmp_path: pathlib.Path, ending: str) -> None:
+    path = write(tmp_path, ending, {"track_id": "T", "audio_uri": "a", "Trä": "1", "Tra\u0308": "2"})
+    with pytest.raises(UserError, match="has the column Trä twice"):
+        check_catalog(str(path), mapped(title="Trä"))
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('{"Trä": 1, "Tra\u0308": 2, "é": 3, "e\u0301": 4}', "Trä"),
+        ('{"Tra\u0308": 1, "Tra\u0308": 2}', "Tra\u0308"),
+        ('{"track_id": 1, "track_id": 2, "é": 3, "e\u0301": 4}', "track_id"),
+    ],
+)
+def test_a_line_that_names_a_column_twice(line: str, name: str) -> None:
+    found = parse_json_line(line.encode(), mapped(title="Trä"))
+    assert isinstance(found, UnreadableRecord)
+    assert found.problem == f"{name} stands twice in the line, as 1 and as 2"
 
 
 def test_a_bigquery_row_without_a_mapped_column() -> None:
