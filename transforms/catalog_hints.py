@@ -225,7 +225,7 @@ def partly_unused_columns(files: Mapping[tuple[str, ...], Sequence[str]], settin
     for (column, name), of_files in found.items():
         others = f" and {counted(len(of_files) - 1, 'other file')}" if len(of_files) > 1 else ""
         sentences.append(
-            f"Not used: the column {shown(name)} of {min(of_files)}{others}, where other files have {column}. If it is "
-            "the same, give it that name in every file."
+            f"Not used: the column {shown(name)} of {min(of_files)}{others}, where other files have "
+            f"{settings.named(column)}. If it is the same, give it that name in every file."
         )
     return " ".join(sentences)
