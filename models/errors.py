@@ -13,7 +13,16 @@ class UserError(Exception):
     """A wrong argument, config key or input that the user can mend; the job ends with exit status 2 before any work.
 
     The message is one clear sentence or two: the value, where it came from, and the mend.
+
+    Parameters
+    ----------
+    to_paste
+        A line that mends it, for a file of the user's, where there is one: it is shown on a line of its own.
     """
+
+    def __init__(self, message: str, to_paste: str = "") -> None:
+        super().__init__(message)
+        self.to_paste = to_paste
 
 
 class RunFailedError(Exception):

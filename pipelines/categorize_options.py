@@ -63,7 +63,8 @@ class CategorizeOptions:
     labelling
         What a label depends on beside audio and catalog; a later run carries labels forward while it is the same.
     unused_columns
-        A sentence about columns of the catalog that are not used and may be meant; empty when there is nothing to say.
+        A sentence about columns of the catalog that are not used and may be meant, and a line to paste where there is
+        one; empty when there is nothing to say.
     previous, carrying
         The run to carry labels from; null when every row is labelled. And, with ``--previous``, a sentence that says
         what is carried, or why nothing is.

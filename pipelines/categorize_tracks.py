@@ -133,7 +133,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     clock = RunClock()
     options = parse(argv)
     date = options.run_date.isoformat()
-    for sentence in (options.unused_columns, options.carrying):
+    for sentence in (*options.unused_columns.split("\n"), options.carrying):
         if sentence:
             print(printable(sentence), file=sys.stderr)
     with (

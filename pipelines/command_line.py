@@ -125,7 +125,7 @@ def flags_of(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
-    """Run a job and turn what its user got wrong into one line on standard error.
+    """Run a job and turn what its user got wrong into one line on standard error, and one to paste.
 
     Returns
     -------
@@ -138,6 +138,8 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
         return run(argv)
     except UserError as error:
         print(f"earmark: {printable(str(error))}", file=sys.stderr)
+        if error.to_paste:
+            print(printable(error.to_paste), file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
     except RunFailedError as error:
         print(f"earmark: {printable(str(error))}", file=sys.stderr)

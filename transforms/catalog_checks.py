@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import IO, Final
 
 from models.errors import UserError
+from transforms.catalog_beginnings import beginning_problem, delimiter_problem, header_problem, json_problem
 from transforms.catalog_bigquery import parse_bigquery, require_google_credentials, require_google_extra
 from transforms.catalog_bigquery_columns import source_columns
-from transforms.catalog_csv import CsvRecord, read_csv_header, read_csv_texts
+from transforms.catalog_csv import read_csv_header, read_csv_texts
 from transforms.catalog_files import (
     SUPPORTED_ENDINGS,
     CatalogFile,
@@ -26,17 +27,15 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_hints import column_problem, missing_columns, unused_columns
+from transforms.catalog_hints import column_problem, missing_columns, partly_unused_columns, unused_columns
 from transforms.catalog_json_columns import JsonColumns
 from transforms.catalog_records import header_columns, open_parquet
-from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, in_nfc
 
 #: Opening a remote file takes a tenth of a second; a catalog of thousands is checked by its first ones.
 _MAX_REMOTE_FILES_OPENED: Final = 10
 #: Lines of a remote file that are looked at, while a column has not been seen.
 _MAX_REMOTE_LINES: Final = 10_000
-
-_UTF16: Final = "is UTF-16 text; save it as UTF-8, for example with: iconv -f UTF-16 -t UTF-8"
 
 _CHUNK_BYTES: Final = 1 << 20
 _DIGEST_MODULUS: Final = 1 << 256
@@ -71,9 +70,9 @@ def check_catalog(catalog: str, settings: CatalogSettings = AS_IN_CONTRACT) -> s
     if source is not None:
         require_google_extra(catalog)
         require_google_credentials(catalog)
-        names = source_columns(source) if any(settings.renamed()) else None
-        if names is not None and (problem := missing_columns(names, settings)):
-            raise UserError(f"--catalog {catalog[:80]} {problem}.")
+        names = source_columns(source) if any(settings.given()) else None
+        if names is not None and (problem := missing_columns(in_nfc(names), settings)):
+            raise _refusal(f"--catalog {catalog[:80]}", problem)
         return ""
     files = _matched(catalog)
     for file in files:
@@ -172,6 +171,7 @@ class _Checks:
         self._catalog, self._settings = catalog, settings
         self._json = JsonColumns(settings)
         self._columns: dict[str, None] = {}
+        self._files: dict[tuple[str, ...], list[str]] = {}
 
     def check(self, file: CatalogFile) -> None:
         try:
@@ -179,33 +179,46 @@ class _Checks:
         except Exception as error:  # pyarrow's, gzip's and the storage clients' errors have no common class
             raise _unreadable(self._catalog, file, error) from error
         if problem:
-            raise UserError(f"--catalog {self._catalog}: {file.name} {problem}.")
+            raise _refusal(f"--catalog {self._catalog}: {file.name}", problem)
 
     def _problem(self, file: CatalogFile) -> str | None:
         catalog_format = format_of(file.path)
         if catalog_format is CatalogFormat.PARQUET:
             with open_stored(file.path) as stream:
-                return self._column_problem(open_parquet(stream).schema_arrow.names)
+                return self._column_problem(file, in_nfc(open_parquet(stream).schema_arrow.names))
         with open_text(file.path) as stream:
             if catalog_format is CatalogFormat.CSV:
                 header = read_csv_header(read_lines(stream))
                 if header is None:
                     return None
-                return _header_problem(header) or self._column_problem(header_columns(header))
-            if problem := _json_problem(stream):
+                return (
+                    beginning_problem(header.text, file)
+                    or delimiter_problem(header, self._settings)
+                    or header_problem(header)
+                    or self._column_problem(file, header_columns(header))
+                )
+            if problem := json_problem(stream, file):
                 return problem
         with open_text(file.path) as stream:
-            self._json.look(read_lines(stream), None if is_local(file.path) else _MAX_REMOTE_LINES)
+            names = self._json.look(read_lines(stream), None if is_local(file.path) else _MAX_REMOTE_LINES)
+        self._files.setdefault(tuple(names), []).append(file.name)
         return None
 
-    def _column_problem(self, names: Sequence[str]) -> str | None:
+    def _column_problem(self, file: CatalogFile, names: Sequence[str]) -> str | None:
+        self._files.setdefault(tuple(names), []).append(file.name)
         self._columns.update(dict.fromkeys(names))
         return column_problem(names, self._settings)
 
     def conclude(self) -> str:
         if problem := self._json.problem():
-            raise UserError(f"--catalog {self._catalog} {problem}.")
-        return unused_columns([*self._columns, *self._json.plain_names], self._settings)
+            raise _refusal(f"--catalog {self._catalog}", problem)
+        unused = unused_columns([*self._columns, *self._json.plain_names], self._settings)
+        return " ".join(filter(None, (partly_unused_columns(self._files, self._settings), unused)))
+
+
+def _refusal(where: str, problem: str) -> UserError:
+    sentence, _, to_paste = problem.partition("\n")
+    return UserError(f"{where} {sentence}{'' if to_paste else '.'}", to_paste)
 
 
 def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:
@@ -218,44 +231,6 @@ def _unreadable(catalog: str, file: CatalogFile, error: Exception) -> UserError:
 def _reason(error: Exception) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return " ".join(text.split())[:300]
-
-
-def _json_problem(stream: IO[bytes]) -> str | None:
-    for line in read_lines(stream):
-        beginning = line.beginning if isinstance(line, OversizedLine) else line
-        start = beginning.lstrip()
-        if not start:
-            continue
-        if _is_utf16(start):
-            return _UTF16
-        if start.startswith(b"["):
-            return "starts with '[', as a JSON array does; write one object per line, for example with: jq -c '.[]'"
-        if start.rstrip() == b"{":
-            return "has an object spread over several lines; write one object per line, for example with: jq -c ."
-        return None
-    return None
-
-
-def _header_problem(header: CsvRecord) -> str | None:
-    if _is_utf16(header.text):
-        return _UTF16
-    if header.problem and b"\r" in header.text:
-        return "parts its lines by single carriage returns; write line feeds, for example with: tr '\\r' '\\n'"
-    if header.problem:
-        return f"has a header that cannot be read: {header.problem}"
-    try:
-        header.text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return (
-            f"has a header that is not UTF-8 (byte {error.start + 1} is 0x{header.text[error.start]:02x}); save it as"
-            " UTF-8, for example with: iconv -f WINDOWS-1252 -t UTF-8"
-        )
-    return None
-
-
-def _is_utf16(beginning: bytes) -> bool:
-    # Without its mark every other byte of Latin text is zero.
-    return beginning.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in beginning[:4]
 
 
 def _hash(record: bytes) -> int:

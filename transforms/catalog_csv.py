@@ -16,7 +16,7 @@ _QUOTE: Final = ord('"')
 _COMMA: Final = ","
 _TAB: Final = "\t"
 #: What may part fields; of two that part a header into as many columns the one that stands first here does.
-_DELIMITERS: Final = (_COMMA, _TAB, ";")
+DELIMITERS: Final = (_COMMA, _TAB, ";")
 
 
 class CsvRecord(NamedTuple):
@@ -79,7 +79,7 @@ def _delimiter_of(header: bytes) -> str:
         # A quote that is left over was one around a name, and the delimiter stood within it.
         return not any('"' in field for field in fields), len(fields)
 
-    return max(_DELIMITERS, key=fitness)
+    return max(DELIMITERS, key=fitness)
 
 
 def read_csv_records(lines: Iterable[bytes | OversizedLine], max_bytes: int = MAX_RECORD_BYTES) -> Iterator[CsvRecord]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from transforms.catalog_files import OversizedLine
-from transforms.catalog_hints import listed, missing_columns, wanted_columns
+from transforms.catalog_hints import missing_columns, wanted_columns
 from transforms.catalog_records import UnreadableRecord, parse_json_line
 from transforms.catalog_settings import CatalogSettings
 from transforms.catalog_validation import REQUIRED_COLUMNS
@@ -39,27 +40,38 @@ class JsonColumns:
         self._absent: dict[str, tuple[bytes, ...]] = {}
         for column in wanted_columns(settings):
             name = settings.named(column)
-            self._absent[name] = tuple(json.dumps(name, ensure_ascii=ascii).encode() for ascii in (True, False))
+            written = (name, unicodedata.normalize("NFD", name))
+            forms = {json.dumps(n, ensure_ascii=a).encode() for n in written for a in (True, False)}
+            # Some writers, PHP's among them, put a backslash before a slash.
+            self._absent[name] = (*forms, *(form.replace(b"/", rb"\/") for form in forms))
 
-    def look(self, lines: Iterable[bytes | OversizedLine], most: int | None) -> None:
+    def look(self, lines: Iterable[bytes | OversizedLine], most: int | None) -> list[str]:
         """Look at the lines of a file until every wanted column was seen, at ``most`` of them when that is a number.
 
         Behind ``most`` lines an optional column passes for seen: another row may have it.
+
+        Returns
+        -------
+        list of str
+            Names of columns, from the file's first rows.
         """
         lines = iter(lines)
+        here: dict[str, None] = {}
         for line in itertools.islice(lines, _ROWS_PARSED):
             if isinstance(line, OversizedLine):
                 self._find(line)
             elif line and not line.isspace():
-                fields = parse_json_line(line)
+                fields = parse_json_line(line, self._settings)
                 if not isinstance(fields, UnreadableRecord):
                     self._take(fields)
+                    here.update(dict.fromkeys(fields))
         rest = lines if most is None else itertools.islice(lines, most)
         while self._absent and (following := next(rest, None)) is not None:
             self._find(following)
         if most is not None and next(iter(lines), None) is not None:
             required = {self._settings.named(column) for column in REQUIRED_COLUMNS}
             self._absent = {name: forms for name, forms in self._absent.items() if name in required}
+        return [name for name in here if name not in self._nested]
 
     def _take(self, fields: Mapping[str, Any]) -> None:
         for name, value in fields.items():
@@ -82,13 +94,7 @@ class JsonColumns:
         wanted = (self._settings.named(column) for column in wanted_columns(self._settings))
         seen = [name for name in wanted if name not in self._absent]
         names = [*self.names, *(name for name in seen if name not in self.names)]
-        problem = missing_columns(names, self._settings, self._nested)
-        if problem and self._nested:
-            problem += (
-                f"; {listed(list(self._nested))} holds objects, and only what stands at the top of a line is a column:"
-                " bring columns there, for example with jq"
-            )
-        return problem
+        return missing_columns(names, self._settings, self._nested)
 
     @property
     def plain_names(self) -> list[str]:

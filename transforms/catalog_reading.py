@@ -10,9 +10,9 @@ from apache_beam.metrics import Metrics
 
 from transforms.catalog_bigquery import BigQuerySource, parse_bigquery, row_place
 from transforms.catalog_files import CatalogChangedError, CatalogFile, CatalogReadError, check_state, match_files
-from transforms.catalog_hints import missing_columns
+from transforms.catalog_hints import in_one_line, missing_columns
 from transforms.catalog_records import RecordContent, UnreadableRecord, parse_json_line, read_batches, read_records
-from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, with_names_in_nfc
 from transforms.catalog_validation import unreadable_record, validate_row
 from transforms.records import CatalogRow, DeadLetter, RowTally
 
@@ -167,10 +167,11 @@ class NameBigQueryRow(beam.DoFn):
 
     def process(self, fields: dict[str, Any]) -> Iterator[Any]:
         """Name one row."""
-        if problem := missing_columns(list(fields), self._settings):
-            raise CatalogReadError(f"the BigQuery catalog {problem}")
-        self._rows.inc()
         place = row_place(fields)
+        fields = with_names_in_nfc(fields)
+        if problem := missing_columns(list(fields), self._settings):
+            raise CatalogReadError(f"the BigQuery catalog {in_one_line(problem)}")
+        self._rows.inc()
         yield beam.pvalue.TaggedOutput(_READ, RowTally.of_place(place))
         yield place, fields
 

@@ -27,8 +27,8 @@ from transforms.catalog_files import (
     open_text,
     read_lines,
 )
-from transforms.catalog_hints import column_problem
-from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
+from transforms.catalog_hints import column_problem, in_one_line
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, in_nfc, with_names_in_nfc
 from transforms.catalog_validation import CONTRACT_COLUMNS, shown
 
 #: Arrays and objects within one another; deeper is refused, at the same depth on every machine.
@@ -124,7 +124,7 @@ def parse_json_line(line: bytes, settings: CatalogSettings = AS_IN_CONTRACT) -> 
         if len(fields) < len(pairs):
             seen: dict[str, Any] = {}
             for key, value in pairs:
-                if key in seen and key in used:
+                if key in seen and in_nfc([key])[0] in used:
                     repeated.append((key, seen[key], value))
                 seen.setdefault(key, value)
         return fields
@@ -144,10 +144,13 @@ def parse_json_line(line: bytes, settings: CatalogSettings = AS_IN_CONTRACT) -> 
         return refuse(f"the line is {_JSON_NAMES.get(type(value), 'a number')}, where a JSON object is required")
     if line.count(b"[") + line.count(b"{") > MAX_JSON_DEPTH and _is_deeper(value, MAX_JSON_DEPTH):
         return refuse(_TOO_DEEP)
+    fields = with_names_in_nfc(value)
+    if len(fields) < len(value) and not repeated:
+        as_object(list(zip(in_nfc(value), value.values(), strict=True)))
     if repeated:
         key, first, second = repeated[0]
         return refuse(f"{key} stands twice in the line, as {shown(first)} and as {shown(second)}")
-    return value
+    return fields
 
 
 @functools.lru_cache(maxsize=8)
@@ -174,8 +177,8 @@ def _is_deeper(value: Any, limit: int) -> bool:
 
 
 def header_columns(header: CsvRecord) -> list[str]:
-    """Column names of a CSV header; spaces around a name are no part of it."""
-    return [name.strip() for name in header.fields or []]
+    """Column names of a CSV header, as they are compared; spaces around a name are no part of it."""
+    return in_nfc(name.strip() for name in header.fields or [])
 
 
 def open_parquet(stream: IO[bytes]) -> Any:
@@ -216,7 +219,7 @@ def _read_csv(file: CatalogFile, settings: CatalogSettings) -> Iterator[tuple[in
         problem = header.problem or ("has a header that is not UTF-8" if not _is_utf8(header) else None)
         problem = problem or column_problem(header_columns(header), settings)
         if problem:
-            raise CatalogReadError(f"catalog file {file.name} {problem}")
+            raise CatalogReadError(f"catalog file {file.name} {in_one_line(problem)}")
         columns = header_columns(header)
         for record in records:
             yield record.line_number, _csv_content(record, columns)
@@ -252,14 +255,15 @@ def _read_parquet(file: CatalogFile, settings: CatalogSettings) -> Iterator[tupl
 def _parquet_batches(file: CatalogFile, settings: CatalogSettings) -> Iterator[Any]:
     with open_stored(file.path) as stream:
         parquet = open_parquet(stream)
-        problem = column_problem(parquet.schema_arrow.names, settings)
+        names = in_nfc(parquet.schema_arrow.names)
+        problem = column_problem(names, settings)
         if problem:
-            raise CatalogReadError(f"catalog file {file.name} {problem}")
+            raise CatalogReadError(f"catalog file {file.name} {in_one_line(problem)}")
         number = 0
         # One row group's pages are decoded as they are asked for; no threads, for the stream is one.
         for batch in parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS, use_threads=False):
             number += batch.num_rows
-            yield batch
+            yield batch.rename_columns(names)
         if number != parquet.metadata.num_rows:
             raise OSError(f"{number} rows came out of {parquet.metadata.num_rows}")
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import pydantic
+
+
+def in_nfc(names: Iterable[str]) -> list[str]:
+    """Names as they are compared: an accent may be written with its letter (NFC) or behind it (NFD)."""
+    return [unicodedata.normalize("NFC", name) for name in names]
+
+
+def with_names_in_nfc(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row, their names as :func:`in_nfc` has them; of two of one name the last."""
+    if all(map(str.isascii, fields)):
+        return fields
+    return dict(zip(in_nfc(fields), fields.values(), strict=True))
 
 
 class ColumnNames(pydantic.BaseModel, frozen=True, extra="forbid"):
@@ -26,6 +39,11 @@ class ColumnNames(pydantic.BaseModel, frozen=True, extra="forbid"):
     genres: str | None = pydantic.Field(default=None, min_length=1)
     audio_etag: str | None = pydantic.Field(default=None, min_length=1)
 
+    @pydantic.field_validator("*")
+    @classmethod
+    def _as_compared(cls, name: str | None) -> str | None:
+        return None if name is None else in_nfc([name])[0]
+
 
 class CatalogSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
     """How a catalog is read (``catalog:``)."""
@@ -45,6 +63,12 @@ class CatalogSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
         for column in ColumnNames.model_fields:
             if (name := self.named(column)) != column:
                 yield column, name
+
+    def given(self) -> Iterator[tuple[str, str]]:
+        """Columns that the config names, also those that it calls by the contract's own name."""
+        for column in ColumnNames.model_fields:
+            if getattr(self.columns, column) is not None:
+                yield column, self.named(column)
 
     def of_run(self) -> dict[str, Any]:
         """What rows depend on, for the ``run_id``; empty where all is as the contract has it."""

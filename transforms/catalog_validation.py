@@ -37,6 +37,8 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SECONDS: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{0,19})?")
 _WHOLE_NUMBER: Final = re.compile(r"([0-9]{1,19})(?:\.0*)?")
 _ISRC: Final = re.compile("[A-Za-z0-9]{12}")
+_EXPECTED_MS: Final = "a whole number of milliseconds"
+_EXPECTED_S: Final = "a number of seconds"
 _GENRE_SEPARATOR: Final = re.compile("[|;]")
 
 
@@ -89,6 +91,11 @@ def validate_row(
             tally=RowTally.of_place(place),
         )
     return CatalogRow(**values, tally=RowTally.of_place(place))
+
+
+def is_about_length(message: str) -> bool:
+    """Whether the message of an ``invalid_row`` names its length."""
+    return f"not {_EXPECTED_MS} from" in message or f"not {_EXPECTED_S} from" in message
 
 
 def _named(column: str, name: str) -> str:
@@ -218,7 +225,7 @@ def _isrc(value: Any) -> str | None:
 
 
 def _duration_ms(value: Any) -> int | None:
-    expected = f"a whole number of milliseconds from 0 to {MAX_DURATION_MS}"
+    expected = f"{_EXPECTED_MS} from 0 to {MAX_DURATION_MS}"
     fraction = f"{expected}; where lengths are in seconds, set catalog.duration_unit: s in the config"
     number: int
     if isinstance(value, bool):
@@ -252,7 +259,7 @@ def _duration_ms(value: Any) -> int | None:
 
 def _duration_s(value: Any) -> int | None:
     """A number of seconds, which may have a fraction, in whole milliseconds."""
-    expected = f"a number of seconds from 0 to {MAX_DURATION_MS // 1000}"
+    expected = f"{_EXPECTED_S} from 0 to {MAX_DURATION_MS // 1000}"
     text = value.strip() if isinstance(value, str) else value
     if text == "" or (isinstance(text, float) and math.isnan(text)):
         return None

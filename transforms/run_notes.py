@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from transforms.catalog_validation import is_about_length
 from transforms.printable import counted, printable
 from transforms.records import ErrorType
 from transforms.run_summary import RunSummary
@@ -51,12 +52,16 @@ def dead_letter_notes(summary: RunSummary, tables: RunTables, audio_root: str) -
     """
     causes = sorted(summary.error_types.items(), key=lambda cause: (-cause[1], cause[0]))[:_CAUSES_SHOWN]
     first: dict[str, str] = {}
+    lengths, is_mapped = 0, False
     try:
         for batch in tables.reader("dead_letters", ["error_type", "message"]):
             for cause, message in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 first[cause] = min(first.get(cause, message), message)
+                if cause == ErrorType.INVALID_ROW and is_about_length(message):
+                    lengths, is_mapped = lengths + 1, is_mapped or "duration_ms (" in message
     except Exception:  # a refusal stays one, though a store does not answer
         first.clear()
+        lengths = 0
     notes = [
         f"{cause} {rows:,}, such as: {printable(first[cause], _EXAMPLE_CHARACTERS)}"
         for cause, rows in causes
@@ -65,6 +70,12 @@ def dead_letter_notes(summary: RunSummary, tables: RunTables, audio_root: str) -
     most = causes[0][0] if causes and causes[0][1] > summary.dead_rows / 2 else None
     if most == ErrorType.MISSING_AUDIO:
         notes.append(f"An audio_uri is looked up under {audio_root} (--audio_root): is that right?")
+    if lengths and most == ErrorType.INVALID_ROW:
+        away = "catalog.columns.duration_ms out of the config" if is_mapped else "the column out of the catalog"
+        notes.append(
+            f"{lengths:,} of these invalid_row are lengths that cannot be read: duration_ms is optional. Mend its "
+            f"values, empty where none is known, or leave {away}."
+        )
     if most == ErrorType.PATH_NOT_ALLOWED and "web address" not in first.get(most, ""):
         notes.append(
             f"Only what lies under {audio_root} (--audio_root) is read, by its path below it; "

@@ -15,6 +15,7 @@ from models.errors import UserError
 from transforms.catalog_bigquery import BigQuerySource, parse_bigquery
 from transforms.catalog_checks import catalog_fingerprint, check_catalog
 from transforms.catalog_files import match_files
+from transforms.catalog_settings import CatalogSettings
 
 
 def message(catalog: str) -> str:
@@ -45,6 +46,18 @@ def message(catalog: str) -> str:
             "has a header that is not UTF-8 (byte 21 is 0xe4); save it as UTF-8",
         ),
         ("c.csv", b"track_id,audio_uri\r1,a\r", "parts its lines by single carriage returns; write line feeds"),
+        ("c.csv", gzip.compress(b"track_id,audio_uri\n", mtime=0), "c.csv is compressed with gzip; call it c.csv.gz."),
+        ("c.tsv", gzip.compress(bytes(range(256)), mtime=0), "c.tsv is compressed with gzip; call it c.tsv.gz."),
+        ("c.jsonl", gzip.compress(b'{"track_id": 1}', mtime=0), "c.jsonl is compressed with gzip; call it c.jsonl.gz."),
+        ("c.csv", b"sep=;\ntrack_id;audio_uri\n", "starts with the line 'sep=;', which is for a spreadsheet program"),
+        ("c.csv", b'\xef\xbb\xbf"sep=,"\r\ntrack_id,audio_uri\r\n', "remove it, for example with: sed 1d"),
+        (
+            "c.csv",
+            b"SEP=\t\ntrack_id\taudio_uri\n",
+            "starts with the line 'SEP=\\t', which is for a spreadsheet program",
+        ),
+        ("c.csv", b"track_id|audio_uri|title\n", "parts its columns by '|'; write commas, semicolons or tabs"),
+        ("c.csv", b'"id"|"audio_uri"|"title, artist"\n', "parts its columns by '|'"),
         ("c.xlsx", b"PK", "or save a spreadsheet as CSV"),
         (
             "c.json",
@@ -63,6 +76,12 @@ def test_a_file_that_is_no_catalog(tmp_path: pathlib.Path, name: str, content: b
     (tmp_path / name).write_bytes(content)
     assert expected in message(str(tmp_path / name))
     assert expected in message(str(tmp_path / "*"))
+
+
+def test_columns_may_have_odd_names(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "c.csv").write_text("track_id,audio_uri|path,a|b,sep=\n")
+    settings = CatalogSettings.model_validate({"columns": {"audio_uri": "audio_uri|path"}})
+    assert check_catalog(str(tmp_path / "c.csv"), settings) == ""
 
 
 def test_a_parquet_schema_without_the_required_columns(tmp_path: pathlib.Path) -> None:

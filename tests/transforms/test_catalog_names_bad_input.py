@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from models.errors import UserError
 from transforms.catalog_checks import check_catalog
 from transforms.catalog_files import CatalogReadError, name_files
 from transforms.catalog_reading import NameBigQueryRow
-from transforms.catalog_records import read_records
+from transforms.catalog_records import UnreadableRecord, parse_json_line, read_records
 from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings
 from transforms.catalog_validation import validate_row
 from transforms.records import DeadLetter
@@ -47,13 +48,14 @@ ROW = {"ISRC": "ZZEAR2500001", "file_path": "a.ogg", "name": "Rain", "mood": "ca
             AS_IN_CONTRACT,
             [
                 "has no column track_id and no column audio_uri; its columns are 'ISRC', 'file_path', 'name', 'mood'; "
-                "if audio_uri is 'file_path', put this into the --config file: "
-                "catalog: {columns: {audio_uri: file_path, title: name, isrc: ISRC}}."
+                "if audio_uri is 'file_path', put this line into the --config file, with the catalog's own name in "
+                "place of NAME (docs/catalog.md):\n"
+                "catalog: {columns: {track_id: NAME, audio_uri: file_path, title: name, isrc: ISRC}}"
             ],
         ),
         (
             mapped(track_id="ISRC"),
-            ["has no column audio_uri", "catalog: {columns: {track_id: ISRC, audio_uri: file_path, title: name}}"],
+            ["has no column audio_uri", "\ncatalog: {columns: {track_id: ISRC, audio_uri: file_path, title: name}}"],
         ),
         (
             mapped(track_id="isrc_code", audio_uri="file_path"),
@@ -78,11 +80,52 @@ def test_a_column_that_is_not_there(
     assert f"--catalog {path}" in str(caught.value)
     assert "\n" not in str(caught.value)
     for sentence in sentences:
-        assert sentence in str(caught.value)
+        assert sentence in f"{caught.value}\n{caught.value.to_paste}"
+    assert str(caught.value).endswith(":" if caught.value.to_paste else ".")
+    if caught.value.to_paste:
+        assert yaml.safe_load(caught.value.to_paste)["catalog"]["columns"]["audio_uri"] == "file_path"
     if ending != "jsonl":  # which has no header: a row without the column is a dead letter
         (file,) = name_files([str(path)])
         with pytest.raises(CatalogReadError, match="has no column"):
             list(read_records(file, settings))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["Werk", "Quelle"], "{track_id: NAME, audio_uri: NAME}"),
+        (["Werk", "Quelle", "Title"], "{track_id: NAME, audio_uri: NAME, title: Title}"),
+        (["Werk", "audio_uri"], "{track_id: NAME}"),
+        (["song_id", "Quelle"], "{track_id: song_id, audio_uri: NAME}"),
+    ],
+)
+def test_how_to_name_columns_that_resemble_none(
+    tmp_path: pathlib.Path, ending: str, names: list[str], line: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        check_catalog(str(write(tmp_path, ending, dict.fromkeys(names, "x"))))
+    assert str(caught.value).endswith("with the catalog's own name in place of NAME (docs/catalog.md):")
+    assert caught.value.to_paste == f"catalog: {{columns: {line}}}"
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_column_that_is_mapped_to_its_own_name_has_to_be_there(tmp_path: pathlib.Path, ending: str) -> None:
+    row = {"track_id": "T", "audio_uri": "a", "Title": "Rain"}
+    path = write(tmp_path, ending, row)
+    with pytest.raises(UserError, match=r"'title', the config's catalog.columns.title; .*did you mean 'Title'\?"):
+        check_catalog(str(path), mapped(title="title"))
+    if ending != "jsonl":
+        (file,) = name_files([str(path)])
+        with pytest.raises(CatalogReadError, match="has no column 'title'"):
+            list(read_records(file, mapped(title="title")))
+
+
+def test_each_file_has_the_columns_that_are_mapped_to_their_own_names(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_text("track_id,audio_uri,title,licensor\n")
+    (tmp_path / "b.csv").write_text("track_id,audio_uri,Title,Licensor\n")
+    with pytest.raises(UserError, match=r"b\.csv has no column 'title', the config's catalog.columns.title"):
+        check_catalog(str(tmp_path / "*.csv"), mapped(title="title", licensor="licensor"))
 
 
 def test_a_mapped_column_that_stands_twice(tmp_path: pathlib.Path) -> None:
@@ -98,6 +141,27 @@ def test_many_odd_columns_make_one_short_line(tmp_path: pathlib.Path) -> None:
         check_catalog(str(tmp_path / "c.csv"))
     assert len(str(caught.value)) < 900
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_mapped_column_that_stands_twice_in_two_forms(tmp_path: pathlib.Path, ending: str) -> None:
+    path = write(tmp_path, ending, {"track_id": "T", "audio_uri": "a", "Trä": "1", "Tra\u0308": "2"})
+    with pytest.raises(UserError, match="has the column Trä twice"):
+        check_catalog(str(path), mapped(title="Trä"))
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('{"Trä": 1, "Tra\u0308": 2, "é": 3, "e\u0301": 4}', "Trä"),
+        ('{"Tra\u0308": 1, "Tra\u0308": 2}', "Tra\u0308"),
+        ('{"track_id": 1, "track_id": 2, "é": 3, "e\u0301": 4}', "track_id"),
+    ],
+)
+def test_a_line_that_names_a_column_twice(line: str, name: str) -> None:
+    found = parse_json_line(line.encode(), mapped(title="Trä"))
+    assert isinstance(found, UnreadableRecord)
+    assert found.problem == f"{name} stands twice in the line, as 1 and as 2"
 
 
 def test_a_bigquery_row_without_a_mapped_column() -> None:

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 
 from tests.transforms.report_tables import dead_letter, write
+from transforms.catalog_settings import CatalogSettings
+from transforms.catalog_validation import validate_row
 from transforms.records import RowTally
 from transforms.run_notes import dead_letter_notes, unit_note
 from transforms.run_summary import RunSummary
@@ -62,6 +64,35 @@ def test_a_refusal_says_which_setting_most_dead_letters_hang_on(tmp_path):
     assert refused(tmp_path, missing_audio=3, invalid_row=1)[-1].startswith("An audio_uri is looked up under DIR")
     assert "allow_outside_root: true" in refused(tmp_path, path_not_allowed=3, missing_audio=2)[-1]
     assert len(refused(tmp_path, path_not_allowed=2, missing_audio=2)) == 2
+
+
+def refused_for_lengths(folder, lengths, settings):
+    name = settings.named("duration_ms")
+    rows = [{"track_id": "T", "audio_uri": "a", name: length} for length in lengths]
+    messages = [validate_row(row, f"c.csv:{number}", settings).message for number, row in enumerate(rows)]
+    messages = ["c.csv:1: the row has 2 fields, where the header has 3.", *messages]
+    letters = [dead_letter(n, error_type="invalid_row", message=message) for n, message in enumerate(messages)]
+    summary = RunSummary("r", "2026-01-31", error_types={"invalid_row": len(letters)})
+    summary = dataclasses.replace(summary, tables={"dead_letters": RowTally(len(letters), 0)})
+    return dead_letter_notes(summary, write(folder, dead_letters=letters), "DIR")
+
+
+@pytest.mark.parametrize("unit", ["ms", "s"])
+def test_a_refusal_for_lengths_says_that_they_may_be_left_out(tmp_path, unit):
+    lengths = ["122,00", "2:02", "N/A", "-", "unknown"]
+    found = refused_for_lengths(tmp_path, lengths, CatalogSettings(duration_unit=unit))
+    assert found[-1] == (
+        "5 of these invalid_row are lengths that cannot be read: duration_ms is optional. Mend its values, empty where "
+        "none is known, or leave the column out of the catalog."
+    )
+    settings = CatalogSettings.model_validate({"columns": {"duration_ms": "Length"}, "duration_unit": unit})
+    assert refused_for_lengths(tmp_path, lengths, settings)[-1].endswith(
+        "Mend its values, empty where none is known, or leave catalog.columns.duration_ms out of the config."
+    )
+
+
+def test_a_refusal_for_other_rows_says_nothing_of_lengths(tmp_path):
+    assert len(refused_for_lengths(tmp_path, [], CatalogSettings())) == 1
 
 
 def test_a_refusal_stays_one_without_its_tables(tmp_path):
