@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -58,6 +59,8 @@ def raised_signals(*numbers: signal.Signals) -> Iterator[None]:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
+        # A worker in this process would log a traceback for each track whose decoding is now given up.
+        logging.getLogger("apache_beam.runners.worker").setLevel(logging.CRITICAL + 1)
         raise InterruptedJobError(number)
 
     with _handled(stop, numbers or _ENDING):
