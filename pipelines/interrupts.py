@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import shutil
@@ -59,12 +60,21 @@ def raised_signals(*numbers: signal.Signals) -> Iterator[None]:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        # A worker in this process would log a traceback for each track whose decoding is now given up.
-        logging.getLogger("apache_beam.runners.worker").setLevel(logging.CRITICAL + 1)
+        _silence_workers()
         raise InterruptedJobError(number)
 
     with _handled(stop, numbers or _ENDING):
         yield
+
+
+def _silence_workers() -> None:
+    """Keep from the terminal what a worker in this process has to say of the work that is now given up.
+
+    Beam logs a traceback for each failed bundle and prints another. What the job itself still says of a signal does
+    not go through ``sys.stderr``.
+    """
+    logging.getLogger("apache_beam.runners.worker").setLevel(logging.CRITICAL + 1)
+    sys.stderr = io.StringIO()
 
 
 @contextlib.contextmanager
