@@ -156,7 +156,7 @@ def find_previous_run(folder: str, before: datetime.date, least_share: float = 0
     newest = _read_run(storage, folder, dates[0])
     if len(dates) == 1:
         return newest
-    labels = {date: _labels_of(storage, date) for date in dates}
+    labels = {dates[0]: newest.labels} | {date: _labels_of(storage, date) for date in dates[1:]}
     least = least_share * max(labels.values())
     chosen = next(date for date in dates if labels[date] >= least)
     if chosen == dates[0]:

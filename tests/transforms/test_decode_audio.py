@@ -23,7 +23,6 @@ from transforms import decode_audio
 from transforms.audio_sources import AudioRoot
 from transforms.decode_audio import SUMMARIES, DecodeAudio, DecodeRequest
 from transforms.decoder_pool import DecodeSettings, close_shared_pools, shared_pool
-from transforms.records import CatalogRow, RowTally
 
 PLAN = DecodePlan(window_s=1.0)
 SETTINGS = DecodeSettings(
@@ -46,10 +45,6 @@ def folder(tmp_path: Path) -> Path:
     for i in range(9):
         write_audio(tmp_path / f"{i}", chirp(1.0 + i, 16_000), 16_000, "wav16")
     return tmp_path
-
-
-def row(name: str) -> CatalogRow:
-    return CatalogRow(track_id=f"t-{name}", audio_uri=name, title="ü", tally=RowTally.of_place(name))
 
 
 def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> None:
