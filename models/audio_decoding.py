@@ -22,6 +22,7 @@ from models.audio_resampling import (
     SpanResampler,
     common_grid,
     resampled,
+    span_resampler,
 )
 from models.audio_soundfile import SoundfileTrack
 from models.audio_windows import WindowCutter, cut_windows, make_window, window_starts
@@ -74,6 +75,9 @@ class Track(Protocol):
 
     def open_for_seeking(self) -> SeekingReader:
         """Open a reader of spans, or raise :class:`SeekError`."""
+
+    def close(self) -> None:
+        """Close what was opened and not read."""
 
 
 def decode_windows(path: str, plan: DecodePlan, decoders: Sequence[str] = DECODERS) -> Windows:
@@ -196,6 +200,8 @@ def _ask_decoders(path: str, plan: DecodePlan, decoders: Sequence[str], attempt:
         except _TooLongError:
             limit = f"{plan.max_duration_s:g} s"
             return attempt.failed(AUDIO_TOO_LONG, f"The audio is longer than the limit of {limit}.")
+        finally:
+            track.close()
     attempt.by_fallback = False
     return _judge_silence(path, opened, reasons, attempt)
 
@@ -284,16 +290,16 @@ def _by_seeking(track: Track, plan: DecodePlan, attempt: _Attempt) -> list[Decod
             raise SeekError("the audio does not end where the container says")
         if attempt.duration_s > plan.max_duration_s:
             raise _TooLongError
-        resample = SpanResampler(reader.rate_hz, plan.sample_rate_hz)
         windows = []
-        for start in window_starts(total, plan) if plan.starts is None else plan.starts:
-            if start >= total:
-                raise SeekError("a window lies behind the end")
-            wanted = min(plan.window_samples, total - start)
-            samples = attempt.repair(_span_at_plan_rate(reader, start, wanted, plan, attempt.repair, resample))
-            if samples.size < wanted:
-                raise SeekError("a window came out short")
-            windows.append(make_window(start, samples, plan))
+        with span_resampler(reader.rate_hz, plan.sample_rate_hz) as resample:
+            for start in window_starts(total, plan) if plan.starts is None else plan.starts:
+                if start >= total:
+                    raise SeekError("a window lies behind the end")
+                wanted = min(plan.window_samples, total - start)
+                samples = attempt.repair(_span_at_plan_rate(reader, start, wanted, plan, attempt.repair, resample))
+                if samples.size < wanted:
+                    raise SeekError("a window came out short")
+                windows.append(make_window(start, samples, plan))
         if track.mostly_junk:
             raise SeekError("hardly any of it is audio")
         return windows

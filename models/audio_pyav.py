@@ -128,16 +128,21 @@ class PyavTrack:
         self._bytes = self._damaged_bytes = 0
         self._cut_by_header = self.cut = False
         self._parts: tuple[tuple[int, int | None], ...] = ((0, None),)
-        opened = self._open()
+        #: What the file was opened as to look at it, for whoever reads it first.
+        self._unread: _Opened | None = self._open()
         try:
-            self._format = str(opened.container.format.name)
-            duration = opened.container.duration
-            self.likely_duration_s = duration / av.time_base if duration and duration > 0 else None
-            self.stated_duration_s = self.likely_duration_s
-            self._seekable = True
-        finally:
-            opened.close()
-        with Path(path).open("rb") as file:
+            self._look_at(self._unread.container)
+        except BaseException:
+            self.close()
+            raise
+
+    def _look_at(self, container: Any) -> None:
+        self._format = str(container.format.name)
+        duration = container.duration
+        self.likely_duration_s = duration / av.time_base if duration and duration > 0 else None
+        self.stated_duration_s = self.likely_duration_s
+        self._seekable = True
+        with Path(self._path).open("rb") as file:
             if self._format == "mp3":
                 self.stated_duration_s = mp3_stated_duration_s(file)
             elif self._format == "wav":
@@ -152,11 +157,21 @@ class PyavTrack:
                 if len(pages.links) > 1:
                     self._parts = tuple(zip(pages.links, (*pages.links[1:], None), strict=True))
 
+    def close(self) -> None:
+        """Close the file where nobody came to read it."""
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            unread.close()
+
     @property
     def mostly_junk(self) -> bool:
         """Tell what the class says of it."""
         bare = self._format in ("mp3", "aac")
         return bare and self._bytes > 0 and self._bytes - self._damaged_bytes < _LEAST_AUDIO_SHARE * self._bytes
+
+    def _open_whole(self) -> _Opened:
+        unread, self._unread = self._unread, None
+        return self._open() if unread is None else unread
 
     def _open(self, begin: int = 0, end: int | None = None) -> _Opened:
         file = Path(self._path).open("rb", buffering=0)  # noqa: SIM115 (closed with the container)
@@ -206,7 +221,7 @@ class PyavTrack:
         self.cut = self._cut_by_header
         for begin, end in self._parts:
             try:
-                opened = self._open(begin, end)
+                opened = self._open(begin, end) if begin or end else self._open_whole()
             except NotReadableError:
                 self.cut = True
                 continue
@@ -250,7 +265,7 @@ class PyavTrack:
         """Open a reader of single spans; :class:`SeekError` where seeking cannot be trusted."""
         if not self._seekable or not self.likely_duration_s:
             raise SeekError("no duration to seek by")
-        return SeekingReader(self._open(), self.likely_duration_s, self._frames, self.balance)
+        return SeekingReader(self._open_whole(), self.likely_duration_s, self._frames, self.balance)
 
 
 class SeekingReader:
@@ -351,7 +366,8 @@ class SeekingReader:
         for position, frame in self._positioned_frames():
             if position < farthest:
                 raise SeekError("landed far before the start")
-            parts.extend(block.samples for block in joiner.push(frame))
+            for block in joiner.push(frame):
+                parts.append(block.samples)
             offsets.append(position - counted)
             counts.append(counted)
             counted += frame.samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import av
@@ -104,35 +104,34 @@ def channel_mean(frame: av.AudioFrame, balance: ChannelBalance | None = None) ->
 
     libav's own mono mix is 3 dB louder for stereo and weighs the channels of other layouts, so it is not used.
     """
-    planar = frame.format.is_planar
     dtype, offset, full_scale = _FORMATS[frame.format.name.removesuffix("p")]
-    channels = frame.layout.nb_channels
-    count = frame.samples
-    # A frame of wide integers is summed in float64, so that 24 bits lose nothing.
+    number, count = frame.layout.nb_channels, frame.samples
+    channels: Sequence[npt.NDArray[Any]]
+    if frame.format.is_planar:
+        channels = [_plane_samples(plane, dtype, count) for plane in frame.planes[:number]]
+    else:
+        channels = list(_plane_samples(frame.planes[0], dtype, count * number).reshape(count, number).T)
+    # Wide integers are summed in float64, so that 24 bits lose nothing.
     narrow = dtype in (np.dtype("f4"), np.dtype("i2"), np.dtype("u1"))
     work: Any = np.float32 if narrow else np.float64
-    total: npt.NDArray[Any]
-    if planar:
-        total = _plane_samples(frame.planes[0], dtype, count).astype(work)
-        for plane in frame.planes[1:channels]:
-            total += _plane_samples(plane, dtype, count)
-    else:
-        packed = _plane_samples(frame.planes[0], dtype, count * channels).reshape(count, channels)
-        total = packed[:, 0].astype(work)
-        for channel in range(1, channels):  # numpy's own sum over so short an axis takes ten times as long
-            total += packed[:, channel]
-    if channels > 1:
-        total /= channels
+    if number == 1:
+        total = channels[0].astype(work)
+    else:  # numpy's own sum over so short an axis takes ten times as long
+        total = np.add(channels[0], channels[1], dtype=work)
+        for channel in channels[2:]:
+            total += channel
+        if number == 2:
+            total *= 0.5
+        else:
+            total /= number
         if balance is not None:
-            # Every eighth sample tells as much about the power as all of them.
-            few = (
-                np.stack([_plane_samples(plane, dtype, count)[::8] for plane in frame.planes[:channels]], axis=1)
-                if planar
-                else packed[::8]
-            )
-            balance.observe(few - offset, total[::8] - offset)
+            # An eighth of the samples tells as much about the power as all of them.
+            few = -(-count // 8)
+            balance.observe(np.stack([channel[:few] for channel in channels], axis=1) - offset, total[:few] - offset)
+    if offset:
+        total -= offset
     if full_scale != 1.0:
-        total = (total - offset) / full_scale
+        total *= 1.0 / full_scale  # a power of two: the same as a division
     with np.errstate(over="ignore") if work is np.float64 else contextlib.nullcontext():
         return total.astype(np.float32, copy=False)
 
@@ -148,23 +147,26 @@ class FrameJoiner:
         self._fifo = av.AudioFifo()
         self._kind: tuple[str, int, int] | None = None
 
-    def push(self, frame: av.AudioFrame) -> Iterator[Block]:
+    def push(self, frame: av.AudioFrame) -> Sequence[Block]:
         """Take a frame in, and give what is complete; a frame of another rate or layout completes those before it."""
         # The queue itself compares formats and rates, and would read channels that a later frame lacks.
         kind = frame.format.name, frame.layout.nb_channels, frame.sample_rate
+        complete: Sequence[Block] = ()
         if kind != self._kind:
-            yield from self.flush()
+            complete = self.flush()
             self._fifo, self._kind = av.AudioFifo(), kind
         frame.pts = None  # else the queue would insist on stamps without a gap
         self._fifo.write(frame)
         if self._fifo.samples >= _JOINED_SAMPLES:
-            yield from self.flush()
+            complete = (*complete, *self.flush())
+        return complete
 
-    def flush(self) -> Iterator[Block]:
+    def flush(self) -> Sequence[Block]:
         """Give what is left."""
         joined = self._fifo.read()
-        if joined is not None and self._kind is not None:
-            yield Block(self._kind[2], channel_mean(joined, self._balance))
+        if joined is None or self._kind is None:
+            return ()
+        return (Block(self._kind[2], channel_mean(joined, self._balance)),)
 
 
 def _plane_samples(plane: Any, dtype: np.dtype[Any], count: int) -> npt.NDArray[Any]:
@@ -179,13 +181,16 @@ class MonoResampler:
         self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate_out_hz)
         self._taken = self._given = 0
 
-    def push(self, samples: Samples) -> Samples:
-        """Take more samples in and give those that are ready."""
+    def push(self, samples: Samples, zeros: int = 0) -> Samples:
+        """Take more samples in, and so many zeros behind them, and give those that are ready."""
         if self._rates[0] == self._rates[1] or not samples.size:
             return samples
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[np.newaxis, :]), format="fltp", layout="mono")
+        frame = av.AudioFrame("fltp", "mono", samples.size + zeros)
         frame.sample_rate = self._rates[0]
-        self._taken += samples.size
+        into = _plane_samples(frame.planes[0], np.dtype("f4"), frame.samples)
+        into[: samples.size] = samples
+        into[samples.size :] = 0.0
+        self._taken += frame.samples
         return self._collect(frame)
 
     def flush(self) -> Samples:
@@ -254,11 +259,35 @@ class SpanResampler:
             return resample_span(samples, rate_in_hz, rate_out_hz)
         reach = FILTER_REACH * max(1, -(-rate_in_hz // rate_out_hz))
         steps = -(-(samples.size + reach) // grid_in)
-        out = self._resampler.push(np.pad(samples, (0, steps * grid_in - samples.size)))
+        out = self._resampler.push(samples, zeros=steps * grid_in - samples.size)
         skipped = self._begin - self._given
         self._given += out.size
         self._begin += steps * grid_out
         return out[skipped : skipped + round(samples.size * rate_out_hz / rate_in_hz)]
+
+
+#: Resamplers of spans that wait for the next track of their two rates: setting one up takes as long as four spans do.
+_waiting: Final[dict[tuple[int, int], list[SpanResampler]]] = {}
+#: How many files' rates have one waiting. A catalog has a few; forged rates must not pile up.
+_MOST_WAITING: Final = 8
+
+
+@contextlib.contextmanager
+def span_resampler(rate_in_hz: int, rate_out_hz: int) -> Iterator[SpanResampler]:
+    """Lend a resampler of spans, one that other tracks have used before where there is one.
+
+    What it gives of a span does not depend on what it was given before. One that a track left by an exception is thrown
+    away, and threads never share one.
+    """
+    rates = rate_in_hz, rate_out_hz
+    try:
+        resampler = _waiting.get(rates, []).pop()
+    except IndexError:
+        resampler = SpanResampler(*rates)
+    yield resampler
+    if rates not in _waiting and len(_waiting) >= _MOST_WAITING:
+        _waiting.pop(next(iter(_waiting)), None)
+    _waiting.setdefault(rates, []).append(resampler)
 
 
 def common_grid(rate_in_hz: int, rate_out_hz: int) -> tuple[int, int]:

@@ -62,6 +62,9 @@ class SoundfileTrack:
                     self.balance.observe(samples, mean)
                 yield Block(sound.samplerate, mean)
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     def open_for_seeking(self) -> Any:
         """Refuse: the few files that come here are read straight through."""
         raise SeekError("not with this decoder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -77,7 +78,8 @@ def read_header(file: Path, sha256: str) -> Audio:
     except (soundfile.SoundFileError, OSError, ZeroDivisionError):
         pass
     try:
-        return Audio(sha256, PyavTrack(str(file)).likely_duration_s or 0.0, 0)
+        with contextlib.closing(PyavTrack(str(file))) as track:
+            return Audio(sha256, track.likely_duration_s or 0.0, 0)
     except (NotReadableError, OSError):
         return Audio(sha256, 0.0, 0)
 
