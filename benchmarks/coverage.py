@@ -20,8 +20,6 @@ import time
 import apache_beam as beam
 import numpy as np
 
-from models.adaptive_coverage import merge_summaries
-from models.decision import decide_audio
 from models.errors import UserError
 from models.labels_of_corpus import read_manifest
 from models.litert_form import choose_runtime, served_metadata
@@ -33,7 +31,7 @@ from pipelines.job_config import JobConfig, decode_plan, load_config
 from transforms.audio_sources import AudioRoot
 from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import close_shared_pools
-from transforms.hear_audio import HearAudio
+from transforms.hear_audio import HearAudio, HeardAudio
 from transforms.model_inference import EarmarkModelHandler
 
 FIXED = (1, 2, 3, 6, 12)
@@ -65,16 +63,13 @@ def settings_of(config: JobConfig, cost_shares: list[float]) -> dict[str, JobCon
     return {**fixed, **adaptive, **others, "full": changed(coverage="full")}
 
 
-def label_of(element: tuple, calibration: object, decision_settings: object) -> str:
+def label_of(index: str, heard: HeardAudio) -> str:
     """One track's label as a line of JSON; only its ``index`` and ``error`` where there is none."""
-    index, joined = element
-    summary = merge_summaries([s for _, s in sorted(joined["summaries"], key=lambda pair: pair[0])])
-    predictions = sorted(joined["predictions"], key=lambda p: p.start_s)
-    if not predictions:
-        return json.dumps({"index": int(index), "error": summary.error_type})
-    decision = decide_audio(predictions, summary, calibration, decision_settings)
+    decision = heard.decision
+    if decision is None:
+        return json.dumps({"index": int(index), "error": heard.summary.error_type})
     label = {
-        "index": int(index), "duration_s": summary.duration_s, "windows": len(predictions),
+        "index": int(index), "duration_s": heard.summary.duration_s, "windows": heard.windows,
         "category": decision.category, "probabilities": decision.probabilities.tolist(), "review": decision.review,
         "flags": decision.flags,
     }  # fmt: skip
@@ -101,12 +96,7 @@ def measure(paths: list[str], root: str, model: str, config: JobConfig) -> tuple
                 config.decision,
                 lambda _, elements: elements,
             )
-            _ = (
-                heard
-                | beam.CoGroupByKey()
-                | beam.Map(label_of, metadata.calibration, config.decision)
-                | beam.io.WriteToText(f"{folder}/labels")
-            )
+            _ = heard | beam.MapTuple(label_of) | beam.io.WriteToText(f"{folder}/labels")
         close_shared_pools()  # only an ended child's time is counted
         cost = {"wall_s": time.monotonic() - began, "processor_s": _processor_s() - before}
         lines = [line for file in pathlib.Path(folder).glob("labels*") for line in file.read_text().splitlines()]

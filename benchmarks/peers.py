@@ -176,6 +176,7 @@ def own_rounds(arguments: argparse.Namespace) -> Callable[[str], object]:
     from models.adaptive_coverage import merge_summaries, needs_more
     from models.audio_decoding import decode_windows
     from models.audio_windows import window_starts
+    from models.decision import decide_audio
     from models.saved_model import check_model_folder, shipped_model_folder
     from pipelines.job_config import JobConfig, decode_plan
     from transforms.model_inference import EarmarkModelHandler
@@ -200,7 +201,8 @@ def own_rounds(arguments: argparse.Namespace) -> Callable[[str], object]:
             predictions = sorted([*predictions, *handler.run_inference(windows, model)], key=lambda p: p.start_s)
             summary = merge_summaries(summaries)
             starts = tuple(window_starts(round(summary.duration_s * plan.sample_rate_hz), plan, index + 1))
-            if not starts or not needs_more(predictions, summary, metadata.calibration, config.decision):
+            decision = decide_audio(predictions, summary, metadata.calibration, config.decision)
+            if not starts or not needs_more(decision, predictions, summary, config.decision):
                 break
         return len(predictions)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from models.calibration import Calibration
-from models.decision import AudioDecision, DecisionSettings, decide_audio
+from models.decision import AudioDecision, DecisionSettings
 from models.taxonomy import CATEGORIES
 from models.window_records import DecodeSummary, WindowPrediction
 
@@ -47,9 +46,9 @@ def is_settled(decision: AudioDecision, predictions: Sequence[WindowPrediction],
 
 
 def needs_more(
+    decision: AudioDecision,
     predictions: Sequence[WindowPrediction],
     summary: DecodeSummary,
-    calibration: Calibration,
     settings: DecisionSettings,
 ) -> bool:
     """Tell whether a track should be heard in more windows, if it has any that were not heard.
@@ -60,22 +59,20 @@ def needs_more(
 
     Parameters
     ----------
+    decision
+        What ``decide_audio`` makes of the two that follow.
     predictions
         All windows heard so far, ordered by ``start_s``.
     summary
         How decoding went so far, all rounds together. A file that failed is not tried again: what there is decides.
-    calibration
-        Of the model that made the predictions.
     settings
         Of the decision rule.
     """
-    if summary.error_type is not None or not predictions:
+    if summary.error_type is not None:
         return False
     if longest_unheard_s(predictions, summary.duration_s) > settings.settled_unheard_s:
         return True
-    if len(predictions) >= settings.doubt_windows:
-        return False
-    return not is_settled(decide_audio(predictions, summary, calibration, settings), predictions, settings)
+    return len(predictions) < settings.doubt_windows and not is_settled(decision, predictions, settings)
 
 
 def longest_unheard_s(predictions: Sequence[WindowPrediction], duration_s: float) -> float:

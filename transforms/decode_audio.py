@@ -42,20 +42,24 @@ class DecodeRequest:
         First samples of the windows that a later round hears, ascending; null for the first round.
     known_flags
         Flags of the file's earlier rounds: they are counted already.
+    heard
+        What those rounds brought, for whoever asked: it comes back with the summary.
     """
 
     audio_uri: str
     stored: StoredAudio | None = None
     starts: tuple[int, ...] | None = None
     known_flags: tuple[str, ...] = ()
+    heard: bytes = b""
 
 
 class DecodeAudio(beam.PTransform):
     """Decode audio in processes of its own, several at a time, while the model works on what is there already.
 
     Input: ``(audio_sha256, DecodeRequest)``, each sha256 once. Main output: ``(audio_sha256, DecodedWindow)``. Output
-    ``summaries``: ``(audio_sha256, DecodeSummary)``, exactly one for each input, whose ``windows`` is the number of
-    windows that came out. All are in the global window: this is a batch stage.
+    ``summaries``: ``(audio_sha256, (DecodeRequest, DecodeSummary))``, exactly one for each input, which came with that
+    request; the summary's ``windows`` is the number of windows that came out. All are in the global window: this is a
+    batch stage.
     """
 
     def __init__(self, root: AudioRoot, settings: DecodeSettings, plan: DecodePlan) -> None:
@@ -174,4 +178,4 @@ class _DecodeAudioFn(beam.DoFn):
             self._errors[summary.error_type].inc()
         for flag in sorted(set(summary.flags).difference(request.known_flags)):
             self._flags[flag].inc()
-        yield beam.pvalue.TaggedOutput(SUMMARIES, (track.sha256, summary))
+        yield beam.pvalue.TaggedOutput(SUMMARIES, (track.sha256, (request, summary)))

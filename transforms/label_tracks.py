@@ -11,17 +11,16 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from models.adaptive_coverage import is_settled, merge_summaries
 from models.calibration import Calibration
-from models.decision import AudioDecision, DecisionSettings, decide_audio, needs_review
+from models.decision import AudioDecision, DecisionSettings, needs_review
 from models.litert_form import Runtime
 from models.taxonomy import CATEGORIES
 from models.track_flags import track_flags
-from models.window_records import DecodePlan, DecodeSummary, WindowPrediction
+from models.window_records import DecodePlan, DecodeSummary
 from transforms.audio_sources import AudioRoot
 from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import DecodeSettings
-from transforms.hear_audio import Counted, HearAudio
+from transforms.hear_audio import Counted, HearAudio, HeardAudio
 from transforms.identify_audio import IdentifyAudio
 from transforms.model_inference import EarmarkModelHandler
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
@@ -120,7 +119,7 @@ class LabelTracks(beam.PTransform):
             counted,
         ).with_resource_hints(**settings.resource_hints)
         outputs = (
-            {"rows": identified["identified"], "versions": identified["versions"], **heard}
+            {"rows": identified["identified"], "versions": identified["versions"], "heard": heard}
             | "JoinByAudio" >> beam.CoGroupByKey()
             | "Decide" >> beam.ParDo(_LabelRows(settings)).with_outputs(*_LabelRows.OUTPUTS)
         )
@@ -140,7 +139,7 @@ def _first(rows: Iterable[tuple[str, DecodeRequest]]) -> tuple[str, DecodeReques
 
 
 class _LabelRows(beam.DoFn):
-    """Judge one audio file and write its verdict on each of the catalog rows that carry it."""
+    """Write what is said of one audio file on each of the catalog rows that carry it."""
 
     OUTPUTS = ("track_labels", "track_segments", "track_embeddings", "audio_versions", "labelled", "dead_letters")
 
@@ -165,26 +164,21 @@ class _LabelRows(beam.DoFn):
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[beam.pvalue.TaggedOutput]:
         audio_sha256, joined = element
         rows: Iterable[CatalogRow] = joined["rows"]
-        numbered: list[tuple[int, DecodeSummary]] = sorted(joined["summaries"], key=lambda pair: pair[0])
-        summaries = [summary for _, summary in numbered]
-        predictions: list[WindowPrediction] = sorted(joined["predictions"], key=lambda p: p.start_s)
-        rounds_once = bool(numbered) and [index for index, _ in numbered] == list(range(len(numbered)))
-        if not rounds_once or sum(summary.windows for summary in summaries) != len(predictions):
+        all_heard: list[HeardAudio] = list(joined["heard"])
+        if len(all_heard) != 1:
             raise RuntimeError(
-                f"audio {audio_sha256}: {len(predictions)} predictions for decode summaries {numbered}; "
-                "the stages between decoding and deciding lost or doubled a window, so the run stops"
+                f"audio {audio_sha256}: heard {len(all_heard)} times where once is right; "
+                "the stages before lost or doubled it, so the run stops"
             )
-        summary = merge_summaries(summaries)
-        # Windows of other bytes than the sha256 is of are no ground for a label.
-        other_bytes = any(s.error_type == ErrorType.AUDIO_CHANGED and s.windows for s in summaries)
-        if not predictions or other_bytes:
+        heard = all_heard[0]
+        summary, decision = heard.summary, heard.decision
+        if decision is None:
             for row in rows:
                 yield self._dead_letter(row, summary)
             return
-        decision = decide_audio(predictions, summary, self._settings.calibration, self._settings.decision)
-        self._windows.update(len(predictions))
-        self._rounds[len(summaries) - 1].inc()
-        if not is_settled(decision, predictions, self._settings.decision):
+        self._windows.update(heard.windows)
+        self._rounds[heard.rounds - 1].inc()
+        if not heard.settled:
             self._unsettled.inc()
         first_track_id = min(row.track_id for row in rows)
         versions = {track_id: (size_bytes, version) for track_id, size_bytes, version in joined["versions"]}

@@ -52,7 +52,7 @@ def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> No
     kept, result = run_and_keep(
         DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN), pairs, "windows", SUMMARIES
     )
-    summaries = dict(kept[SUMMARIES])
+    summaries = {key: summary for key, (_, summary) in kept[SUMMARIES]}
     assert len(kept[SUMMARIES]) == len(summaries) == 9
     assert Counter(sha for sha, _ in kept["windows"]) == {sha: summary.windows for sha, summary in summaries.items()}
     for i in range(9):
@@ -78,7 +78,7 @@ def test_a_later_round_gives_the_windows_it_is_asked_for_and_counts_apart(folder
     kept, result = run_and_keep(transform, [*later, ("c", DecodeRequest("0.wav"))], "windows", SUMMARIES)
     places = {(key, window.start_s) for key, window in kept["windows"]}
     assert places == {("a", 0.0), ("a", 6.25), ("b", 1.0), ("c", 0.0)}
-    summaries = dict(kept[SUMMARIES])
+    summaries = {key: summary for key, (_, summary) in kept[SUMMARIES]}
     assert (summaries["a"].windows, summaries["a"].duration_s) == (2, 9.0)
     assert summaries["b"].flags == ("channels_cancel",)
     # The flag was counted in the first round, and so was the file.
@@ -101,11 +101,11 @@ def test_bad_files_cost_themselves_alone(folder: Path) -> None:
     kept, result = run_and_keep(
         DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN), pairs, "windows", SUMMARIES
     )
-    errors = {name: summary.error_type for name, summary in kept[SUMMARIES]}
+    errors = {name: summary.error_type for name, (_, summary) in kept[SUMMARIES]}
     assert errors == bad | dict.fromkeys(names)
     assert len(kept[SUMMARIES]) == len(pairs)
     assert Counter(name for name, _ in kept["windows"]) == {
-        name: summary.windows for name, summary in kept[SUMMARIES] if summary.windows
+        name: summary.windows for name, (_, summary) in kept[SUMMARIES] if summary.windows
     }
     counters = counters_of(result, "DecodeAudio")
     assert {name: value for name, value in counters.items() if name.startswith("files_")} == {
