@@ -26,7 +26,7 @@ from measured_run import ONE_THREAD, Measured, job, machine, run
 
 _GATES: Final = "gates: {max_dead_letter_share: 0.0, max_review_share: null, max_label_drift: null}\n"
 _SIX: Final = "audio: {sampled_windows: 6, max_sampled_windows: 6}\n"
-#: The main job's cases: config, flags, and share of the tracks that its larger catalog has.
+#: The main job's cases: config, flags, and share of the tracks that its catalogs have.
 JOBS: Final = {
     "six windows": (_SIX, [], 1.0),
     "adaptive (default)": ("", [], 1.0),
@@ -67,11 +67,11 @@ def jobs_of(arguments: argparse.Namespace, work: pathlib.Path) -> dict[str, list
     for name, (settings, flags, share) in JOBS.items():
         config = work / f"{name.partition(' ')[0]}.yaml"
         config.write_text(_GATES + settings + f"model: {{runtime: {arguments.runtime}}}\n")
-        sizes = (arguments.tracks[0], max(2 * arguments.tracks[0], round(share * arguments.tracks[1])))
+        sizes = [round(share * tracks) for tracks in arguments.tracks]
         cases[name] = [
             (
                 size,
-                generate(arguments.catalog, size, takes=arguments.tracks[0], manifest=arguments.manifest),
+                generate(arguments.catalog, size, takes=arguments.takes, manifest=arguments.manifest),
                 ["--config", str(config), *flags],
             )
             for size in sizes
@@ -127,10 +127,11 @@ def markdown(report: dict[str, Any]) -> str:
     """The tables for the docs."""
     jobs, peers, here = report["jobs"], report["peers"], report["machine"]
     small, large = jobs["six windows"]["tracks"]
+    of_full = " and ".join(map(str, jobs["full"]["tracks"]))
     lines = [
         f"Measured {here['measured_at']} on {here['cores']} cores of {here['cpu']}, {here['memory_gb']} GB, load "
         f"{here['load_average']} at the start; medians of {report['rounds']} rounds; catalogs of {small} and {large} "
-        f"tracks of 3 minutes (full: {jobs['full']['tracks'][1]}); model as `{report['runtime']}`. Adaptive coverage "
+        f"tracks of 3 minutes (full: {of_full}); model as `{report['runtime']}`. Adaptive coverage "
         f"heard {report['adaptive_windows']:.1f} windows a track.",
         "",
         "| main job | ms of processor time per further track | tracks per processor-second | wall ms per further track "
@@ -175,7 +176,15 @@ def main() -> None:
     parser.add_argument(
         "--manifest", type=pathlib.Path, help="as for catalog_generator.py (default: the sample's audio)"
     )
-    parser.add_argument("--tracks", type=int, nargs=2, default=(40, 200), metavar=("FEW", "MANY"))
+    parser.add_argument(
+        "--tracks",
+        type=int,
+        nargs=2,
+        default=(200, 400),
+        metavar=("FEW", "MANY"),
+        help="sizes of the two catalogs (default: 200 and 400; in both the page has all the excerpts that it may have)",
+    )
+    parser.add_argument("--takes", type=int, default=40, help="different recordings among them")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--teacher", type=pathlib.Path)
     parser.add_argument("--ina", type=pathlib.Path)

@@ -13,6 +13,8 @@ Samples = npt.NDArray[np.float32]
 
 #: MP3, because every browser plays it, the free builds of Chromium and Safari among them.
 _BIT_RATE: Final = 40_000
+#: LAME's quality, of 0 to 9. From 7 on it leaves out the search for the best noise shaping, which takes half the time.
+_LAME_QUALITY: Final = "7"
 _PICTURE_WIDTH, _PICTURE_HEIGHT = 640, 128
 #: The range of the picture's axis of frequency, which is logarithmic; ``run_report.css`` places its marks by it.
 LOWEST_HZ, HIGHEST_HZ = 60.0, 12_000.0
@@ -26,6 +28,10 @@ _RAMP: Final = np.array(
     [(13, 17, 35), (28, 44, 92), (38, 90, 140), (47, 143, 150), (115, 190, 130), (214, 222, 120), (255, 250, 220)],
     np.float64,
 )  # fmt: skip
+#: The same in so many steps as an eye can tell apart, shape (256, 3).
+_COLOURS: Final = np.stack(
+    [np.interp(np.linspace(0, len(_RAMP) - 1, 256), range(len(_RAMP)), _RAMP[:, i]) for i in range(3)], axis=-1
+).round().astype(np.uint8)  # fmt: skip
 
 
 def mp3_uri(samples: Samples, sample_rate_hz: int) -> str:
@@ -34,7 +40,9 @@ def mp3_uri(samples: Samples, sample_rate_hz: int) -> str:
 
     out = io.BytesIO()
     with av.open(out, "w", format="mp3") as container:
-        stream = container.add_stream("libmp3lame", rate=sample_rate_hz, layout="mono")
+        stream = container.add_stream(
+            "libmp3lame", rate=sample_rate_hz, layout="mono", options={"compression_level": _LAME_QUALITY}
+        )
         stream.bit_rate = _BIT_RATE
         frame = av.AudioFrame.from_ndarray(np.clip(samples, -1.0, 1.0)[None, :], format="fltp", layout="mono")
         frame.sample_rate = sample_rate_hz
@@ -55,10 +63,9 @@ def spectrogram_uri(samples: Samples, sample_rate_hz: int) -> str:
 
     loud_db = _spectrum_db(samples, sample_rate_hz)
     loudest = max(float(loud_db.max()), _LEAST_LOUDEST_DB)
-    shade = np.clip((loud_db - loudest) / _RANGE_DB + 1.0, 0.0, 1.0) * (len(_RAMP) - 1)
-    colours = np.stack([np.interp(shade, range(len(_RAMP)), _RAMP[:, i]) for i in range(3)], axis=-1)
+    shade = np.clip((loud_db - loudest) / _RANGE_DB + 1.0, 0.0, 1.0) * (len(_COLOURS) - 1)
     out = io.BytesIO()
-    Image.fromarray(colours.round().astype(np.uint8)).save(out, "WEBP", quality=60, method=4)
+    Image.fromarray(_COLOURS[shade.round().astype(np.uint8)]).save(out, "WEBP", quality=60, method=2)
     return _uri("image/webp", out.getvalue())
 
 
