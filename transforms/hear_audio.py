@@ -22,6 +22,7 @@ from models.calibration import Calibration
 from models.decision import AudioDecision, DecisionSettings, decide_audio
 from models.window_records import DecodedWindow, DecodePlan, DecodeSummary, WindowPrediction
 from transforms.audio_sources import AudioRoot
+from transforms.classification_failures import NOT_OF_THE_AUDIO, failure_of
 from transforms.decode_audio import SUMMARIES, DecodeAudio, DecodeRequest
 from transforms.decoder_pool import DecodeSettings
 from transforms.heard_windows import pack_prediction, unpack_prediction
@@ -174,12 +175,26 @@ class _Judge(beam.DoFn):
     def _judged(self, audio_sha256: str, request: DecodeRequest, heard: _Earlier) -> Any:
         merged = merge_summaries(heard.summaries)
         predictions = sorted(map(unpack_prediction, heard.windows), key=lambda prediction: prediction.start_s)
+        rounds = len(heard.summaries)
         # Windows of other bytes than the sha256 is of are no ground for a label.
         other_bytes = any(s.error_type == ErrorType.AUDIO_CHANGED and s.windows for s in heard.summaries)
-        rounds = len(heard.summaries)
         if not predictions or other_bytes:
             return audio_sha256, HeardAudio(merged, None, len(predictions), rounds, settled=False)
-        decision = decide_audio(predictions, merged, self._calibration, self._decision)
+        failure = next((prediction.failure for prediction in predictions if prediction.failure is not None), None)
+        if failure is None:
+            try:
+                decision = decide_audio(predictions, merged, self._calibration, self._decision)
+            except NOT_OF_THE_AUDIO:
+                raise
+            except Exception as error:
+                failure = failure_of(error)
+        if failure is not None:
+            failed = dataclasses.replace(
+                merged,
+                error_type=ErrorType.CLASSIFICATION_FAILED.value,
+                message=f"The audio was decoded and could not be classified: {failure}.",
+            )
+            return audio_sha256, HeardAudio(failed, None, len(predictions), rounds, settled=False)
         starts = tuple(window_starts(round(merged.duration_s * self._plan.sample_rate_hz), self._plan, rounds))
         if starts and needs_more(decision, predictions, merged, self._decision):
             again = dataclasses.replace(

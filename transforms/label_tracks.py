@@ -188,11 +188,12 @@ class _LabelRows(beam.DoFn):
 
     def _dead_letter(self, row: CatalogRow, summary: DecodeSummary) -> beam.pvalue.TaggedOutput:
         error_type = ErrorType(summary.error_type or "")
+        classified = error_type is ErrorType.CLASSIFICATION_FAILED
         self._dead[error_type].inc()
         letter = DeadLetter(
             track_id=row.track_id,
             catalog_row=json.dumps(row.contract_fields(), ensure_ascii=False),
-            stage=Stage.DECODE,
+            stage=Stage.CLASSIFY if classified else Stage.DECODE,
             error_type=error_type,
             message=summary.message or error_type.value,
             tally=row.tally,
