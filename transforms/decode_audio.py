@@ -15,7 +15,8 @@ from apache_beam.metrics import Metrics
 
 from models.window_records import DecodePlan
 from transforms.audio_sources import AudioRoot, StoredAudio, local_copy
-from transforms.decoder_pool import DecoderPool, DecodeSettings, DecodeTask, shared_pool
+from transforms.decode_task import DecodeTask
+from transforms.decoder_pool import DecoderPool, DecodeSettings, shared_pool
 from transforms.global_window import in_global_window
 from transforms.records import ErrorType
 from transforms.worker_life import end_with_main_process

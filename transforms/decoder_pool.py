@@ -13,8 +13,6 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import Final
 
 import pydantic
@@ -22,13 +20,11 @@ import pydantic
 from models.audio_decoding import DECODERS, LIBSNDFILE
 from models.window_records import DecodedWindow, DecodePlan, DecodeSummary
 from transforms.audio_sources import AudioSourceError
+from transforms.decode_task import CancelledDecodeError, DecodeTask, OpenAudio
 from transforms.decoder_messages import BadMessageError
 from transforms.decoder_process import DecoderLostError, DecoderProcess, ProcessLimits, is_out_of_memory
 from transforms.processors import available_processors
 from transforms.records import ErrorType
-
-#: Opens the audio: gives the path of a local file, or raises :class:`AudioSourceError`.
-OpenAudio = Callable[[], AbstractContextManager[str]]
 
 _MOST_PROCESSES: Final = 4
 _START_ATTEMPTS: Final = 3
@@ -82,112 +78,6 @@ class DecodeSettings(pydantic.BaseModel):
     def process_limits(self) -> ProcessLimits:
         """Return the part that a decoder process knows."""
         return ProcessLimits(self.timeout_s, self.cpu_limit_s, self.memory_limit_mb, self.child_module)
-
-
-class _CancelledError(Exception):
-    """Nobody waits for the track any more."""
-
-
-class DecodeTask:
-    """One track in the pool.
-
-    Attributes
-    ----------
-    starts
-        First samples of the windows that a later round hears; null for the first round.
-    decode_ms
-        Time from the first request for it to its end, in milliseconds, waits for the taker included; set at the end.
-    processes_lost
-        Decoder processes that were lost over it.
-    """
-
-    def __init__(
-        self,
-        open_audio: OpenAudio,
-        queued: int,
-        starts: tuple[int, ...] | None = None,
-        ready: queue.SimpleQueue[DecodeTask] | None = None,
-    ) -> None:
-        self._open_audio = open_audio
-        self.starts = starts
-        self._ready = ready
-        self._queue: queue.Queue[DecodedWindow | DecodeSummary | BaseException] = queue.Queue(queued)
-        self._cancelled = threading.Event()
-        self._finished = threading.Event()
-        self._summary: DecodeSummary | None = None
-        self.decode_ms = 0
-        self.processes_lost = 0
-
-    @property
-    def finished(self) -> bool:
-        """Whether all that is still to be taken is there: taking it does not wait."""
-        return self._finished.is_set()
-
-    @property
-    def summary(self) -> DecodeSummary:
-        """How it ended; only after :meth:`windows` is exhausted."""
-        if self._summary is None:
-            raise RuntimeError("take all windows first")
-        return self._summary
-
-    def windows(self) -> Iterator[DecodedWindow]:
-        """Take the windows as they come; waits for them."""
-        while self._summary is None:
-            if (window := self._given(self._queue.get())) is not None:
-                yield window
-
-    def take(self) -> DecodedWindow | None:
-        """Take what a place in ``ready`` stood for: a window, or null for the summary, which is set then.
-
-        Raises
-        ------
-        RuntimeError
-            The task was cancelled, so that nobody takes a part of a track for the whole of it.
-        """
-        try:
-            return self._given(self._queue.get_nowait())
-        except queue.Empty:
-            raise RuntimeError("the decoding of a track was given up") from None
-
-    @property
-    def ended(self) -> bool:
-        """Whether all windows were taken, and :attr:`summary` is there."""
-        return self._summary is not None
-
-    def _given(self, item: DecodedWindow | DecodeSummary | BaseException) -> DecodedWindow | None:
-        if isinstance(item, BaseException):
-            raise item
-        if isinstance(item, DecodedWindow):
-            return item
-        self._summary = item
-        return None
-
-    def cancel(self) -> None:
-        """Give it up: its windows are not wanted any more."""
-        self._cancelled.set()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._queue.get_nowait()
-        self._tell()
-
-    def _put(self, item: DecodedWindow | DecodeSummary) -> None:
-        while not self._cancelled.is_set():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(item, timeout=0.2)
-                self._tell()
-                return
-        raise _CancelledError
-
-    def _fail(self, error: BaseException) -> None:
-        self.cancel()
-        with contextlib.suppress(queue.Full):
-            self._queue.put_nowait(error)
-        self._finished.set()
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._ready is not None:
-            self._ready.put(self)
 
 
 class DecoderPool:
@@ -257,7 +147,7 @@ class DecoderPool:
                 self._tasks.put(None)
         for task in live:
             if not task.finished:
-                task._fail(RuntimeError("the decoder pool is closed"))
+                task.fail(RuntimeError("the decoder pool is closed"))
         for worker in self._workers:
             worker.interrupt()
         for thread in self._threads:
@@ -297,21 +187,20 @@ class _Worker:
         """Decode one track; nothing that happens to it gets out but through the task."""
         begin = time.monotonic()
         try:
-            if task._cancelled.is_set():
+            if task.cancelled:
                 return
             summary = DecodeSummary(0, 0.0)
             try:
-                with task._open_audio() as path:
+                with task.open_audio() as path:
                     summary = self._decode(task, path)
             except AudioSourceError as error:  # at the end too, when the file changed while it was decoded
                 summary = dataclasses.replace(summary, error_type=error.error_type.value, message=error.message)
             task.decode_ms = round((time.monotonic() - begin) * 1000)
-            task._put(summary)
-            task._finished.set()
-        except _CancelledError:
-            task._finished.set()
+            task.finish(summary)
+        except CancelledDecodeError:
+            task.abandon()
         except BaseException as error:
-            task._fail(error)
+            task.fail(error)
 
     def interrupt(self) -> None:
         """Kill the process from another thread."""
@@ -329,7 +218,7 @@ class _Worker:
         given_until_s: list[float] = []
 
         def give(window: DecodedWindow) -> None:
-            task._put(window)
+            task.give(window)
             given_until_s.append(window.start_s + window.valid_samples / self._plan.sample_rate_hz)
 
         first_loss: DecoderLostError | None = None

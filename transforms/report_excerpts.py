@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from models.window_records import DecodePlan
 from transforms.audio_sources import AudioRoot, AudioSourceError, local_copy
-from transforms.decoder_pool import DecoderPool, DecodeSettings, DecodeTask
+from transforms.decode_task import DecodeTask
+from transforms.decoder_pool import DecoderPool, DecodeSettings
 from transforms.records import ErrorType
 from transforms.report_media import mp3_uri, spectrogram_uri
 

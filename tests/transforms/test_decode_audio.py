@@ -193,6 +193,6 @@ def test_a_failed_bundle_leaves_no_track_behind(folder: Path) -> None:
     gone = weakref.ref(fn)
     del fn
     assert gone() is None
-    assert all(task._cancelled.is_set() for task in tasks)
+    assert all(task.cancelled for task in tasks)
     after = shared_pool(SETTINGS, plan).submit(str(folder / "0.wav"))
     assert len(list(after.windows())) == 20

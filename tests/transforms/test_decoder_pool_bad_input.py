@@ -10,7 +10,8 @@ import pytest
 
 from models.window_records import DecodePlan
 from tests.audio_files import chirp, write_audio
-from transforms.decoder_pool import DecoderPool, DecodeSettings, DecodeTask
+from transforms.decode_task import DecodeTask
+from transforms.decoder_pool import DecoderPool, DecodeSettings
 from transforms.records import ErrorType
 
 PLAN = DecodePlan(window_s=1.0)
