@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -119,7 +120,12 @@ class LabelTracks(beam.PTransform):
             counted,
         ).with_resource_hints(**settings.resource_hints)
         outputs = (
-            {"rows": identified["identified"], "versions": identified["versions"], "heard": heard}
+            {
+                "rows": identified["identified"],
+                "versions": identified["versions"],
+                # As bytes: a runner that keeps what it joins in memory would keep an object with a dozen parts.
+                "heard": heard | "PackHeard" >> beam.MapTuple(lambda sha256, said: (sha256, pickle.dumps(said))),
+            }
             | "JoinByAudio" >> beam.CoGroupByKey()
             | "Decide" >> beam.ParDo(_LabelRows(settings)).with_outputs(*_LabelRows.OUTPUTS)
         )
@@ -164,13 +170,13 @@ class _LabelRows(beam.DoFn):
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[beam.pvalue.TaggedOutput]:
         audio_sha256, joined = element
         rows: Iterable[CatalogRow] = joined["rows"]
-        all_heard: list[HeardAudio] = list(joined["heard"])
+        all_heard: list[bytes] = list(joined["heard"])
         if len(all_heard) != 1:
             raise RuntimeError(
                 f"audio {audio_sha256}: heard {len(all_heard)} times where once is right; "
                 "the stages before lost or doubled it, so the run stops"
             )
-        heard = all_heard[0]
+        heard: HeardAudio = pickle.loads(all_heard[0])  # noqa: S301 (written by the stage before)
         summary, decision = heard.summary, heard.decision
         if decision is None:
             for row in rows:
