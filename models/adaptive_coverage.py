@@ -64,12 +64,13 @@ def needs_more(
         All windows heard so far, ordered by ``start_s``.
     summary
         How decoding went so far, all rounds together. A file that failed is not tried again: what there is decides.
+        Neither is one with a window that could not be classified: it is a dead letter.
     calibration
         Of the model that made the predictions.
     settings
         Of the decision rule.
     """
-    if summary.error_type is not None or not predictions:
+    if summary.error_type is not None or not predictions or any(p.failure is not None for p in predictions):
         return False
     if longest_unheard_s(predictions, summary.duration_s) > settings.settled_unheard_s:
         return True

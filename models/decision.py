@@ -230,10 +230,12 @@ def decide_audio(
     Raises
     ------
     ValueError
-        When there is no prediction.
+        When there is no prediction, or one that is a ``failure``.
     """
     if not predictions:
         raise ValueError("a decision needs at least one window; a file without any is a dead letter")
+    if any(p.failure is not None for p in predictions):
+        raise ValueError("no decision on a window that could not be classified; its file is a dead letter")
     weights = np.array([max(p.duration_s, 1e-6) for p in predictions])
     silent = np.array([p.peak_dbfs < settings.silence_peak_dbfs for p in predictions])
     one_tone = _is_one_tone([p for p, still in zip(predictions, silent, strict=True) if not still])

@@ -14,8 +14,7 @@ from models.errors import UserError
 from models.front_end_numpy import NumpyFrontEnd
 from models.litert_form import read_litert_file
 from models.quiet_tensorflow import quiet_tensorflow
-from models.saved_model import ModelMetadata, check_model_folder
-from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
+from models.saved_model import ModelMetadata, check_model_folder, output_sizes
 
 _INPUT: Final = "picture"
 #: Turning standard error aside is not for two threads at once.
@@ -108,16 +107,6 @@ class _Network:
         self._interpreter.resize_tensor_input(self._input, [1, frames, mel_bands, 1])
         self._interpreter.allocate_tensors()
         self._frames = frames
-
-
-def output_sizes(metadata: ModelMetadata) -> dict[str, int]:
-    """Length of each output of a window, by name."""
-    return {
-        "category": len(CATEGORIES),
-        "functional_type": len(FUNCTIONAL_TYPES),
-        "presence": len(CATEGORIES),
-        "embedding": metadata.embedding_size,
-    }
 
 
 def load_litert_model(folder: str | os.PathLike[str], threads: int | None = 1) -> LitertModel:

@@ -87,6 +87,16 @@ class ModelMetadata:
         return record
 
 
+def output_sizes(metadata: ModelMetadata) -> dict[str, int]:
+    """Length of each output of a window, by name."""
+    return {
+        "category": len(CATEGORIES),
+        "functional_type": len(FUNCTIONAL_TYPES),
+        "presence": len(CATEGORIES),
+        "embedding": metadata.embedding_size,
+    }
+
+
 def shipped_model_folder() -> str:
     """Folder of the model that comes with the package.
 
@@ -208,12 +218,21 @@ class EarmarkModel:
         dict
             ``category`` (n, 3) and ``functional_type`` (n, 8), each row summing to 1; ``presence`` (n, 3), each 0 to 1;
             ``embedding`` (n, embedding_size), each of length 1.
+
+        Raises
+        ------
+        MemoryError
+            When TensorFlow finds no memory, the processor's or the accelerator's.
         """
         import tensorflow as tf
 
-        outputs = self._signature(
-            waveform=tf.constant(np.asarray(waveform), tf.float32), valid_samples=tf.constant(valid_samples, tf.int32)
-        )
+        try:
+            outputs = self._signature(
+                waveform=tf.constant(np.asarray(waveform), tf.float32),
+                valid_samples=tf.constant(valid_samples, tf.int32),
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(f"TensorFlow has no memory left: {error.message}") from error
         return {name: value.numpy() for name, value in outputs.items()}
 
 

@@ -129,6 +129,9 @@ class WindowPrediction:
         Unit-length vector, shape (embedding_size,), float32.
     tone_hz
         Frequency of the one steady tone that the window is by its signal; None for anything else.
+    failure
+        What classifying the window met, such as ``ZeroDivisionError (float division by zero)``: the arrays are then
+        zeros that stand for nothing, and the audio is a dead letter. None for a prediction.
     """
 
     start_s: float
@@ -139,3 +142,4 @@ class WindowPrediction:
     presence: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float32]
     tone_hz: float | None = None
+    failure: str | None = None

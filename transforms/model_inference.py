@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
+from models.audio_windows import make_window
 from models.errors import UserError
-from models.saved_model import check_model_folder, shipped_model_folder
+from models.saved_model import check_model_folder, output_sizes, shipped_model_folder
 from models.steady_tone import steady_tone_hz
-from models.window_records import DecodedWindow, WindowPrediction
+from models.window_records import DecodedWindow, DecodePlan, WindowPrediction
 from transforms.allocator import keep_freed_memory
+from transforms.classification_failures import NOT_OF_THE_AUDIO, failure_of
 
 if TYPE_CHECKING:
     from models.litert_form import Runtime
@@ -95,7 +97,40 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
     def run_inference(
         self, batch: Sequence[DecodedWindow], model: WindowModel, inference_args: dict[str, Any] | None = None
     ) -> Iterable[WindowPrediction]:
-        """Predict each window of a batch, in order."""
+        """Predict each window of a batch, in order.
+
+        A window whose content makes the front end, the network or the search for a tone fail, or the network give
+        numbers that are not finite, gets a prediction with a ``failure``; its neighbours are predicted as ever.
+
+        Raises
+        ------
+        Exception
+            Whatever failed, when it is no matter of the windows: an error of memory or of the system, or one that a
+            window of plain noise meets too.
+        """
+        try:
+            return self._predict(batch, model)
+        except NOT_OF_THE_AUDIO:
+            raise
+        except Exception:
+            return self._predict_one_by_one(batch, model)
+
+    def _predict_one_by_one(self, batch: Sequence[DecodedWindow], model: WindowModel) -> list[WindowPrediction]:
+        """Predict a batch in which something fails, so that it costs the audio alone that it is in."""
+        predictions = []
+        for window in batch:
+            try:
+                predictions += self._predict([window], model)
+            except NOT_OF_THE_AUDIO:
+                raise
+            except Exception as error:
+                predictions.append(_failed(window, failure_of(error), model))
+        if any(prediction.failure is not None for prediction in predictions):
+            # Is it the audio? A model that fails on any window is broken, and must not make a dead letter of each row.
+            self._predict([_plain_window(model)], model)
+        return predictions
+
+    def _predict(self, batch: Sequence[DecodedWindow], model: WindowModel) -> list[WindowPrediction]:
         waveform = [window.samples for window in batch]
         valid_samples = [window.valid_samples for window in batch]
         if model.fixed_batch:
@@ -103,6 +138,9 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
             waveform += [np.zeros_like(waveform[0])] * missing
             valid_samples += [waveform[0].size] * missing
         outputs = model.predict(waveform, np.array(valid_samples, np.int32))
+        for name, values in outputs.items():
+            if not np.isfinite(values[: len(batch)]).all():
+                raise FloatingPointError(f"the network's {name} is not finite")
         rate_hz = model.metadata.sample_rate_hz
         return [
             WindowPrediction(
@@ -126,6 +164,27 @@ class EarmarkModelHandler(ModelHandler[DecodedWindow, WindowPrediction, "WindowM
     def get_metrics_namespace(self) -> str:
         """Namespace of RunInference's own metrics (batch size, latency, load time)."""
         return type(self).__name__
+
+
+def _failed(window: DecodedWindow, failure: str, model: WindowModel) -> WindowPrediction:
+    """Stand in for a prediction that could not be made."""
+    zeros = {name: np.zeros(size, np.float32) for name, size in output_sizes(model.metadata).items()}
+    return WindowPrediction(
+        start_s=window.start_s,
+        duration_s=window.valid_samples / model.metadata.sample_rate_hz,
+        peak_dbfs=window.peak_dbfs,
+        category=zeros["category"],
+        functional_type=zeros["functional_type"],
+        presence=zeros["presence"],
+        embedding=zeros["embedding"],
+        failure=failure,
+    )
+
+
+def _plain_window(model: WindowModel) -> DecodedWindow:
+    """Noise at -20 dB re full scale, which every working model has an answer to."""
+    noise = np.random.default_rng(0).normal(0, 0.1, model.metadata.window_samples).astype(np.float32)
+    return make_window(0, noise, DecodePlan())
 
 
 def _wherever_installed(folder: str) -> str:

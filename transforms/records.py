@@ -14,6 +14,7 @@ class Stage(enum.StrEnum):
     CATALOG = "catalog"
     AUDIO = "audio"
     DECODE = "decode"
+    CLASSIFY = "classify"
 
 
 class ErrorType(enum.StrEnum):
@@ -34,6 +35,7 @@ class ErrorType(enum.StrEnum):
     DECODE_TIMEOUT = "decode_timeout"
     DECODER_CRASH = "decoder_crash"
     DECODER_OUT_OF_MEMORY = "decoder_out_of_memory"
+    CLASSIFICATION_FAILED = "classification_failed"
 
 
 #: What each cause means; ``docs/tables.md`` is made from this.
@@ -53,6 +55,8 @@ ERROR_MEANINGS: Final = {
     ErrorType.DECODE_TIMEOUT: "The decoder took longer than allowed and was stopped.",
     ErrorType.DECODER_CRASH: "The decoder's process died on the file; the message names the signal.",
     ErrorType.DECODER_OUT_OF_MEMORY: "The decoder asked for more memory than allowed.",
+    ErrorType.CLASSIFICATION_FAILED: "The model or the decision failed on this audio, not on others; the message names "
+    "the error.",
 }
 
 _DIGEST_MODULUS = 1 << 64

@@ -109,7 +109,7 @@ VIEW_COLUMNS = {
 CATEGORIES = ("music", "functional", "speech")
 FUNCTIONAL_TYPES = ("noise", "nature", "machine", "sound_effect", "ambience", "asmr", "tone", "silence")
 ROYALTY_CLASSES = ("music", "functional", "speech", "pending_review")
-STAGES = ("catalog", "audio", "decode")
+STAGES = ("catalog", "audio", "decode", "classify")
 #: Relied on: they may get company, and none may go.
 KNOWN_FLAGS = {"mixed_content", "shorter_than_catalog", "title_contradicts_audio", "truncated", "uncertain"}
 KNOWN_ERROR_TYPES = {

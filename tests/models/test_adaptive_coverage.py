@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from models.adaptive_coverage import DOUBTS, is_settled, longest_unheard_s, merge_summaries, needs_more
@@ -130,3 +132,10 @@ def test_a_later_round_that_failed_leaves_its_error_and_takes_no_window_away(win
     decision = decide_audio([window(10 * i, MUSIC) for i in range(3 + windows)], merged, PLAIN, DecisionSettings())
     assert decision.review
     assert {"truncated", "shorter_than_catalog"} <= set(decision.flags)
+
+
+def test_a_track_with_a_window_that_could_not_be_classified_is_not_heard_again() -> None:
+    windows = [window(30 * i, MUSIC) for i in range(2)]
+    assert more(windows, DecodeSummary(2, 600.0))
+    failed = dataclasses.replace(windows[1], failure="ZeroDivisionError")
+    assert not more([windows[0], failed], DecodeSummary(2, 600.0))

@@ -1,5 +1,7 @@
 """The decision rule on windows made by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -180,6 +182,12 @@ def test_a_decoder_that_failed_after_some_windows_counts_as_cut_off():
 def test_no_window_is_an_error():
     with pytest.raises(ValueError, match="at least one window"):
         decide_audio([], DecodeSummary(0, 0.0), PLAIN, DecisionSettings())
+
+
+def test_a_window_that_could_not_be_classified_is_no_ground_for_a_decision():
+    failed = dataclasses.replace(window(5, MUSIC), failure="ZeroDivisionError (float division by zero)")
+    with pytest.raises(ValueError, match="could not be classified"):
+        decide([window(0, MUSIC), failed])
 
 
 @pytest.mark.parametrize(
