@@ -18,6 +18,7 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
+from pipelines.local_workers import use_own_workers
 from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
 from transforms.allocator import release_freed_memory
@@ -139,7 +140,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     with (
         explained(options.catalog, options.output),
         temporary_folder() as progress_dir,
-        stop_on_signals(progress_dir),
+        stop_on_signals(progress_dir, kill_children=True),
         Publication(options.output, date, options.run_id) as publication,
     ):
         announce_main_process()
@@ -199,6 +200,7 @@ def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, cloc
     """Run the pipeline to its end; false when only a template of it was written."""
     pipeline = beam.Pipeline(options=RememberedViews(list(options.beam_flags)))
     build(pipeline, options, staging_dir, progress_dir if options.local else None)
+    use_own_workers(pipeline)
     clock.lap("check and prepare")
     with own_engine(pipeline):
         with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
