@@ -70,7 +70,7 @@ def plain_rows(batch: pa.RecordBatch, settings: CatalogSettings = AS_IN_CONTRACT
     Parameters
     ----------
     settings
-        What the catalog calls its columns; a length in seconds is not plain.
+        What the catalog calls its columns; a length in another unit than milliseconds is not plain.
     """
     plain = np.ones(batch.num_rows, bool)
     columns: dict[str, pa.Array] = {}
