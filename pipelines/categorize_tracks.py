@@ -18,6 +18,7 @@ from pipelines.categorize_options import CategorizeOptions, parse
 from pipelines.command_line import EXIT_PUBLISHED, EXIT_REFUSED, exit_status
 from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
+from pipelines.local_workers import use_own_workers
 from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
 from transforms.allocator import release_freed_memory
@@ -38,7 +39,7 @@ from transforms.publishing import Publication
 from transforms.reconcile import Reconcile, read_run_summary
 from transforms.records import DeadLetter, RowTally
 from transforms.report_making import ReportSources, run_papers, staged_files
-from transforms.run_notes import dead_letter_notes, unit_note
+from transforms.run_notes import catalog_notes, dead_letter_notes
 from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
 from transforms.run_tables import RunTables
@@ -139,7 +140,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     with (
         explained(options.catalog, options.output),
         temporary_folder() as progress_dir,
-        stop_on_signals(progress_dir),
+        stop_on_signals(progress_dir, kill_children=True),
         Publication(options.output, date, options.run_id) as publication,
     ):
         announce_main_process()
@@ -170,28 +171,27 @@ def run(argv: Sequence[str] | None = None) -> int:
         )
         sources = _report_sources(options, staging_dir, summary, before)
         papers = run_papers(sources, manifest, clock, options.local)
-        unit = unit_note(summary, manifest["config"])
+        told = catalog_notes(summary, manifest["config"], RunTables(sources.files))
         if refused := refusals(gates):
             left = publication.leave(manifest, papers)
             print(refusal_message(refused, staging_dir), file=sys.stderr)
             if changes.how_to_see:
                 print(changes.how_to_see, file=sys.stderr)
-            if unit:
-                print(f"  {unit}", file=sys.stderr)
             if {"min_labels", "max_dead_letter_share"} & {refusal.gate for refusal in refused}:
-                for note in dead_letter_notes(summary, RunTables(sources.files), options.audio_root):
-                    print(f"  {note}", file=sys.stderr)
+                told += dead_letter_notes(summary, RunTables(sources.files), options.audio_root)
+            for note in told:
+                print(f"  {note}", file=sys.stderr)
             if left and REPORT in papers:
                 print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
             return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
     if "://" not in options.output:
-        notes = [gates[0].message, shares_unchecked(gates, options.config.gates), unit]
+        notes = [gates[0].message, shares_unchecked(gates, options.config.gates), *told]
         print_report(options.output, date, options.run_id, [note for note in notes if note])
     else:
         print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
-        if unit:
-            print(unit)
+        for note in told:
+            print(note)
     return EXIT_PUBLISHED
 
 
@@ -199,6 +199,7 @@ def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, cloc
     """Run the pipeline to its end; false when only a template of it was written."""
     pipeline = beam.Pipeline(options=RememberedViews(list(options.beam_flags)))
     build(pipeline, options, staging_dir, progress_dir if options.local else None)
+    use_own_workers(pipeline)
     clock.lap("check and prepare")
     with own_engine(pipeline):
         with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():

@@ -10,6 +10,7 @@ import errno
 import io
 import itertools
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn
@@ -130,8 +131,8 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
     Returns
     -------
     int
-        The job's own status, 2 after a :class:`UserError`, or 1 after a :class:`RunFailedError` and where a disk is
-        full. Anything else that goes wrong is a crash and shows its traceback.
+        The job's own status, 2 after a :class:`UserError`, 130 after a Ctrl-C, or 1 after a :class:`RunFailedError` and
+        where a disk is full. Anything else that goes wrong is a crash and shows its traceback.
     """
     given = sys.argv[1:] if argv is None else argv
     try:
@@ -141,6 +142,9 @@ def exit_status(run: Callable[[Sequence[str] | None], int], argv: Sequence[str] 
         if error.to_paste:
             print(printable(error.to_paste), file=sys.stderr)
         return EXIT_BAD_ARGUMENTS
+    except KeyboardInterrupt:  # where the job has no handler of its own, as while it looks at its flags
+        print("\nearmark: stopped by SIGINT.", file=sys.stderr)
+        return 128 + signal.SIGINT
     except RunFailedError as error:
         print(f"earmark: {printable(str(error))}", file=sys.stderr)
         return EXIT_FAILED

@@ -6,17 +6,23 @@ import contextlib
 import io
 import logging
 import os
+import pathlib
 import shutil
 import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Final
 
+from transforms.worker_life import kill_child_processes
+
 #: Of Ctrl-C, and of schedulers and shutdowns.
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+#: How often deleting a folder is tried.
+_DELETIONS: Final = 100
 
 
 @contextlib.contextmanager
@@ -78,8 +84,8 @@ def _silence_workers() -> None:
 
 
 @contextlib.contextmanager
-def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
-    """End the process with status 128 + signal when SIGINT or SIGTERM comes inside the block.
+def stop_on_signals(*temporary_folders: str, kill_children: bool = False) -> Iterator[None]:
+    """End the process with status 128 + signal when SIGINT or SIGTERM comes inside the block, with one sentence.
 
     The handler itself ends the process. An exception would not do: it would surface in whatever Python code the main
     thread is in, the engine's own among it, which turns any exception into a failed element; and at a normal exit
@@ -90,6 +96,9 @@ def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
     ----------
     *temporary_folders
         Deleted before the process ends.
+    kill_children
+        Whether to kill this process's children first, where the kernel is Linux. Workers would find out by themselves
+        that it has ended, with tracebacks, and go on writing to the folders until then.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -97,13 +106,29 @@ def stop_on_signals(*temporary_folders: str) -> Iterator[None]:
         message = f"\nearmark: stopped by {name}; nothing was published by halves. Run the same command again.\n"
         with contextlib.suppress(OSError):
             os.write(2, message.encode())
+            # Threads that lose their workers, or the files that they work on, have nothing to add.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        if kill_children:
+            kill_child_processes()
         for folder in temporary_folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            _delete(folder)
         sys.stdout.flush()
         os._exit(128 + number)
 
     with _handled(stop, _ENDING):
         yield
+
+
+def _delete(folder: str) -> None:
+    """Delete a folder that others may be writing to: under another name nobody finds it, so that nothing comes in."""
+    with contextlib.suppress(OSError):
+        pathlib.Path(folder).rename(f"{folder}.stopped")
+        folder = f"{folder}.stopped"
+    for _ in range(_DELETIONS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not pathlib.Path(folder).exists():
+            return
+        time.sleep(0.01)  # a file was being made when the folder got its other name
 
 
 @contextlib.contextmanager

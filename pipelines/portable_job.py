@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 
 from models.errors import RunFailedError
 from pipelines.interrupts import InterruptedJobError, raised_signals
+from transforms.worker_life import child_processes, kill_child_processes
 
 #: Longest wait for a job service to take a cancellation.
 _CANCEL_S: Final = 10.0
@@ -47,7 +47,7 @@ def own_engine(pipeline: beam.Pipeline) -> Iterator[None]:
         return engines[-1]
 
     pipeline.runner.default_job_server = noted
-    before = _children()
+    before = child_processes()
     try:
         # Raised, since Beam ends an engine that does not answer yet when something is raised, and in no other way.
         with raised_signals():
@@ -55,9 +55,7 @@ def own_engine(pipeline: beam.Pipeline) -> Iterator[None]:
     except InterruptedJobError as interrupted:
         _stop(engines)
         # Beam does not know an engine yet whose start the signal came into.
-        for pid in _children() - before:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_child_processes(but=before)
         signal.raise_signal(interrupted.number)
         raise
     finally:
@@ -67,15 +65,6 @@ def own_engine(pipeline: beam.Pipeline) -> Iterator[None]:
 def _stop(engines: Sequence[JobServer]) -> None:
     for engine in engines:
         engine.stop()  # does nothing the second time
-
-
-def _children() -> set[int]:
-    """Process ids of this process's children; none where the kernel is not Linux."""
-    found: set[int] = set()
-    for path in pathlib.Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found.update(map(int, path.read_text().split()))
-    return found
 
 
 def start_job(pipeline: beam.Pipeline) -> Any:

@@ -45,6 +45,8 @@ _TEXTS: Final = {
     "isrc": (_ISRC, 12),
 }
 _FREE_TEXT: Final = (_TEXT, MAX_TEXT_CHARACTERS)
+#: Most that an array of text can hold; one of large text may hold more.
+_MOST_BYTES: Final = 2**31 - 1
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -70,7 +72,7 @@ def plain_rows(batch: pa.RecordBatch, settings: CatalogSettings = AS_IN_CONTRACT
     Parameters
     ----------
     settings
-        What the catalog calls its columns; a length in seconds is not plain.
+        What the catalog calls its columns; a length in another unit than milliseconds is not plain.
     """
     plain = np.ones(batch.num_rows, bool)
     columns: dict[str, pa.Array] = {}
@@ -103,7 +105,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _texts(column: pa.Array, pattern: str, most_bytes: int) -> tuple[_Mask, pa.Array]:
-    if not _is_text(column.type) or not _is_utf8(column):
+    if not _is_text(column.type) or column.nbytes > _MOST_BYTES or not _is_utf8(column):
         return _only_nulls(column, pa.string())
     texts = column.cast(pa.string())
     right = pc.and_(pc.match_substring_regex(texts, pattern), pc.less_equal(pc.binary_length(texts), most_bytes))

@@ -25,6 +25,8 @@ _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "duration_ms": (
         *("duration", "duration_s", "duration_sec", "duration_seconds", "duration_in_seconds"),
         *("length", "length_s", "length_sec", "length_seconds", "length_in_seconds"),
+        *("duration_min", "duration_mins", "duration_minutes", "duration_in_minutes"),
+        *("length_min", "length_mins", "length_minutes", "length_in_minutes"),
         *("track_length", "duration_milliseconds"),
     ),
     "declared_type": ("content_type", "recording_type"),
@@ -36,6 +38,7 @@ _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
 }
 #: Columns whose values are identifiers; of any other a name that ends in "id" is none.
 _IDENTIFIERS: Final = ("track_id", "audio_uri", "release_id", "isrc", "audio_etag")
+_MINUTES: Final = re.compile(r"(?:mins?|minutes?)[\W_]*$", re.IGNORECASE)
 _SECONDS: Final = re.compile(r"(?:[\W_]s|(?<!m)(?<!milli)(?<!micro)(?:secs?|seconds?))[\W_]*$", re.IGNORECASE)
 #: How alike two names must be to be named where a column is missing, and where nothing hangs on it.
 _ALIKE: Final = 0.75
@@ -97,12 +100,15 @@ def as_config(names: Iterable[tuple[str, str]], unit: str = "ms") -> str:
 
 def _mend(settings: CatalogSettings, likely: Sequence[tuple[str, str]]) -> str:
     """The config's line with columns that are likely meant, beside what it says already."""
-    is_seconds = any(column == "duration_ms" and _says_seconds(name) for column, name in likely)
-    return as_config([*settings.given(), *likely], "s" if is_seconds else settings.duration_unit)
+    lengths = [name for column, name in likely if column == "duration_ms"]
+    unit = _said_unit(lengths[0]) if lengths else None
+    return as_config([*settings.given(), *likely], unit or settings.duration_unit)
 
 
-def _says_seconds(name: str) -> bool:
-    return _SECONDS.search(name[-_CHARACTERS_COMPARED:]) is not None
+def _said_unit(name: str) -> str | None:
+    """The unit of a length as its column's name says; null where it says none, or the contract's."""
+    end = name[-_CHARACTERS_COMPARED:]
+    return next((unit for unit, word in (("s", _SECONDS), ("min", _MINUTES)) if word.search(end)), None)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ def read_records(file: CatalogFile, settings: CatalogSettings = AS_IN_CONTRACT) 
     """Place and content of every non-blank record of a file, in its order.
 
     A place is the file's name and a number counted from 1: the line for JSON lines, the line where the record starts
-    for CSV, the row for Parquet.
+    for CSV, the row for Parquet. Of a Parquet file only the columns that are used are read.
 
     Raises
     ------
@@ -259,11 +259,15 @@ def _parquet_batches(file: CatalogFile, settings: CatalogSettings) -> Iterator[A
         problem = column_problem(names, settings)
         if problem:
             raise CatalogReadError(f"catalog file {file.name} {in_one_line(problem)}")
+        used = _used_names(settings)
+        wanted = {given: name for given, name in zip(parquet.schema_arrow.names, names, strict=True) if name in used}
         number = 0
-        # One row group's pages are decoded as they are asked for; no threads, for the stream is one.
-        for batch in parquet.iter_batches(batch_size=_PARQUET_BATCH_ROWS, use_threads=False):
+        # Other columns may be large, or of a kind that nothing here can read. One row group's pages are decoded as they
+        # are asked for; no threads, for the stream is one.
+        for batch in parquet.iter_batches(_PARQUET_BATCH_ROWS, columns=list(wanted), use_threads=False):
             number += batch.num_rows
-            yield batch.rename_columns(names)
+            # Of a column named a.b pyarrow takes a for a part.
+            yield batch.select(list(wanted)).rename_columns(list(wanted.values()))
         if number != parquet.metadata.num_rows:
             raise OSError(f"{number} rows came out of {parquet.metadata.num_rows}")
 

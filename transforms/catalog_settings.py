@@ -50,8 +50,8 @@ class CatalogSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
 
     #: The catalog's own names of columns.
     columns: ColumnNames = ColumnNames()
-    #: Unit of the column ``duration_ms``, whatever it is called: milliseconds or seconds.
-    duration_unit: Literal["ms", "s"] = "ms"
+    #: Unit of the column ``duration_ms``, whatever it is called: milliseconds, seconds or minutes.
+    duration_unit: Literal["ms", "s", "min"] = "ms"
 
     def named(self, column: str) -> str:
         """Name in the catalog of a column of the contract."""

@@ -34,11 +34,13 @@ _SHOWN_CHARACTERS: Final = 80
 
 _CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_SECONDS: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{0,19})?")
+_FRACTION: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{0,19})?")
 _WHOLE_NUMBER: Final = re.compile(r"([0-9]{1,19})(?:\.0*)?")
 _ISRC: Final = re.compile("[A-Za-z0-9]{12}")
 _EXPECTED_MS: Final = "a whole number of milliseconds"
-_EXPECTED_S: Final = "a number of seconds"
+#: Units that lengths may be in besides milliseconds: what is expected then, and how many milliseconds one has.
+_UNITS: Final = {"s": ("a number of seconds", 1000), "min": ("a number of minutes", 60_000)}
+_OTHER_UNIT: Final = "where lengths are in seconds or minutes, set catalog.duration_unit: s or min in the config"
 _GENRE_SEPARATOR: Final = re.compile("[|;]")
 
 
@@ -93,9 +95,8 @@ def validate_row(
     return CatalogRow(**values, tally=RowTally.of_place(place))
 
 
-def is_about_length(message: str) -> bool:
-    """Whether the message of an ``invalid_row`` names its length."""
-    return f"not {_EXPECTED_MS} from" in message or f"not {_EXPECTED_S} from" in message
+#: What the message of an ``invalid_row`` holds that names its length: one of these.
+LENGTH_REFUSED: Final = tuple(f"not {what} from" for what in (_EXPECTED_MS, *(what for what, _ in _UNITS.values())))
 
 
 def _named(column: str, name: str) -> str:
@@ -226,7 +227,7 @@ def _isrc(value: Any) -> str | None:
 
 def _duration_ms(value: Any) -> int | None:
     expected = f"{_EXPECTED_MS} from 0 to {MAX_DURATION_MS}"
-    fraction = f"{expected}; where lengths are in seconds, set catalog.duration_unit: s in the config"
+    fraction = f"{expected}; {_OTHER_UNIT}"
     number: int
     if isinstance(value, bool):
         raise _RefusedError(expected)
@@ -237,7 +238,7 @@ def _duration_ms(value: Any) -> int | None:
         # "180000.0" is what a table with gaps in a whole-number column is written as.
         matched = _WHOLE_NUMBER.fullmatch(text)
         if not matched:
-            raise _RefusedError(fraction if _SECONDS.fullmatch(text) else expected)
+            raise _RefusedError(fraction if _FRACTION.fullmatch(text) else expected)
         number = int(matched[1])
     elif isinstance(value, int):
         number = value
@@ -257,24 +258,29 @@ def _duration_ms(value: Any) -> int | None:
     return number
 
 
-def _duration_s(value: Any) -> int | None:
-    """A number of seconds, which may have a fraction, in whole milliseconds."""
-    expected = f"{_EXPECTED_S} from 0 to {MAX_DURATION_MS // 1000}"
-    text = value.strip() if isinstance(value, str) else value
-    if text == "" or (isinstance(text, float) and math.isnan(text)):
-        return None
-    if isinstance(text, str) and not _SECONDS.fullmatch(text):
-        raise _RefusedError(expected)
-    if isinstance(text, bool) or not isinstance(text, str | int | float | decimal.Decimal):
-        raise _RefusedError(expected)
-    try:
-        # Through its text: 0.0005 s is a half, which a binary fraction would put on either side.
-        seconds = decimal.Decimal(str(text))
-        if not 0 <= seconds * 1000 <= MAX_DURATION_MS:
+def _duration_in(unit: str) -> Callable[[Any], int | None]:
+    """Check of a number of seconds or minutes, which may have a fraction: in whole milliseconds."""
+    what, unit_ms = _UNITS[unit]
+    expected = f"{what} from 0 to {MAX_DURATION_MS // unit_ms}"
+
+    def check(value: Any) -> int | None:
+        text = value.strip() if isinstance(value, str) else value
+        if text == "" or (isinstance(text, float) and math.isnan(text)):
+            return None
+        if isinstance(text, str) and not _FRACTION.fullmatch(text):
             raise _RefusedError(expected)
-    except (ArithmeticError, ValueError):  # not a number, in Decimal's own form, or one of thousands of digits
-        raise _RefusedError(expected) from None
-    return int((seconds * 1000).to_integral_value(decimal.ROUND_HALF_UP))
+        if isinstance(text, bool) or not isinstance(text, str | int | float | decimal.Decimal):
+            raise _RefusedError(expected)
+        try:
+            # Through its text: 0.0005 s is a half, which a binary fraction would put on either side.
+            duration_ms = decimal.Decimal(str(text)) * unit_ms
+            if not 0 <= duration_ms <= MAX_DURATION_MS:
+                raise _RefusedError(expected)
+        except (ArithmeticError, ValueError):  # not a number, in Decimal's own form, or one of thousands of digits
+            raise _RefusedError(expected) from None
+        return int(duration_ms.to_integral_value(decimal.ROUND_HALF_UP))
+
+    return check
 
 
 def _genres(value: Any) -> tuple[str, ...]:
@@ -321,5 +327,6 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
 @functools.lru_cache(maxsize=8)
 def _checks(settings: CatalogSettings) -> Sequence[tuple[str, str, Callable[[Any], Any]]]:
     """Each column of the contract with its name in the catalog and the check of its values."""
-    of_unit = {"duration_ms": _duration_s} if settings.duration_unit == "s" else {}
+    unit = settings.duration_unit
+    of_unit = {} if unit == "ms" else {"duration_ms": _duration_in(unit)}
     return [(column, settings.named(column), of_unit.get(column, check)) for column, check in _CHECKS.items()]

@@ -19,7 +19,6 @@ from transforms.decode_task import DecodeTask
 from transforms.decoder_pool import DecoderPool, DecodeSettings, shared_pool
 from transforms.global_window import in_global_window
 from transforms.records import ErrorType
-from transforms.worker_life import end_with_main_process
 
 #: Tag of the output that is not the main one.
 SUMMARIES: Final = "summaries"
@@ -124,7 +123,6 @@ class _DecodeAudioFn(beam.DoFn):
         }
 
     def setup(self) -> None:
-        end_with_main_process()
         self._in_flight = _InFlight()
         # A bundle that failed leaves its tracks behind, and Beam throws the instance away: the pool must not wait.
         self._abandon = weakref.finalize(self, self._in_flight.cancel)

@@ -6,12 +6,10 @@ limits its own memory and processor time, writes no file, and dies with its pare
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -32,18 +30,17 @@ from transforms.decoder_messages import (
     pack_window,
     unpack_plan,
 )
+from transforms.worker_life import die_with_parent
 
 Decode = Callable[[str, DecodePlan, Sequence[str]], Generator[DecodedWindow, None, DecodeSummary]]
 
-_PR_SET_PDEATHSIG: Final = 1
 _MIB: Final = 1 << 20
 
 
 def main(decode: Decode = decode_windows) -> None:
     """Serve until standard input ends; the limits come as JSON in the first argument."""
     limits: dict[str, Any] = json.loads(sys.argv[1])
-    _die_with_parent(int(limits["parent_pid"]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the parent to act on
+    die_with_parent(int(limits["parent_pid"]))
     keep_freed_memory()
     requests = sys.stdin.buffer
     # The libraries may print: what they say goes nowhere, and the messages have a descriptor of their own.
@@ -100,13 +97,6 @@ def _read_request(requests: BinaryIO) -> dict[str, Any] | None:
     payload = requests.read(length)
     request: dict[str, Any] | None = json.loads(payload) if len(payload) == length else None
     return request
-
-
-def _die_with_parent(parent_pid: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it was gone before the request above
-        os._exit(0)
 
 
 def _limit_process(memory_limit_mb: int) -> None:

@@ -12,6 +12,7 @@ from transforms.decoder_pool import DecodeSettings
 from transforms.report_excerpts import Excerpt, ExcerptSettings, excerpt_start_s, make_excerpts
 from transforms.report_figures import ReviewItem, count_figures
 from transforms.report_settings import ReportSettings
+from transforms.run_notes import catalog_notes
 from transforms.run_report import REPORT, RunReport, report_html
 from transforms.run_summary import RunSummary, to_text
 from transforms.run_tables import RunTables
@@ -117,8 +118,8 @@ class _Making:
 
     def __init__(self, sources: ReportSources) -> None:
         self._sources = sources
-        tables = RunTables(sources.files)
-        self._figures = count_figures(tables, sources.settings.review_tracks, sources.stream_files)
+        self._tables = RunTables(sources.files)
+        self._figures = count_figures(self._tables, sources.settings.review_tracks, sources.stream_files)
         self._excerpts, self._no_excerpts = _excerpts(self._figures.queue, sources)
 
     def page(self, manifest: Mapping[str, Any], timings: RunTimings | None) -> str:
@@ -131,6 +132,7 @@ class _Making:
                 no_excerpts=self._no_excerpts,
                 timings=timings,
                 settings=self._sources.settings,
+                notes=catalog_notes(RunSummary.from_json(manifest["summary"]), manifest["config"], self._tables),
             )
         )
 

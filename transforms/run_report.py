@@ -25,7 +25,6 @@ from transforms.report_excerpts import Excerpt
 from transforms.report_figures import CONFIDENCE_BINS, RunFigures
 from transforms.report_settings import ReportSettings
 from transforms.report_words import FILTERS
-from transforms.run_notes import unit_note
 from transforms.run_summary import RunSummary
 from transforms.run_timings import RunTimings
 
@@ -55,6 +54,8 @@ class RunReport:
         Why there are none, as a sentence; null when there are.
     timings
         Null when they were not kept.
+    notes
+        From :func:`transforms.run_notes.catalog_notes`.
     """
 
     manifest: Mapping[str, Any]
@@ -64,6 +65,7 @@ class RunReport:
     no_excerpts: str | None
     timings: RunTimings | None
     settings: ReportSettings
+    notes: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def report_html(report: RunReport) -> str:
         categories=CATEGORIES,
         by_category=summary.labels_by("category", "decision"),
         by_type=_by_type(summary),
-        unit_note=unit_note(summary, report.manifest["config"]),
+        notes=report.notes,
         carried=summary.labels_by("label_source").get("carried", 0),
         histogram=_histogram(figures.confidence),
         figures=figures,

@@ -129,7 +129,12 @@ ROYALTY_TREATMENTS: Final = _schema(
 
 DEAD_LETTERS: Final = _schema(
     ("track_id", pa.string(), True, "The catalog's id of the track; null when the row had none."),
-    ("catalog_row", pa.string(), False, 'The catalog row as JSON text; an unreadable line as `{"raw": …}`.'),
+    (
+        "catalog_row",
+        pa.string(),
+        False,
+        'The catalog row as JSON text, of Parquet its used columns; an unreadable line as `{"raw": …}`.',
+    ),
     ("stage", pa.string(), False, "Where it happened: `catalog`, `audio`, `decode` or `classify`."),
     ("error_type", pa.string(), False, "The typed cause; the values are listed below."),
     ("message", pa.string(), False, "One sentence: what was wrong, with the value."),

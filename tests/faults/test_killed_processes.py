@@ -9,10 +9,10 @@ import signal
 
 import pytest
 
-from tests.faults.disturbed_job import Job, finish, said
+from tests.faults.disturbed_job import Job, finish, one_sentence, said
 from tests.job_processes import decoders, running, wait_until_gone
 
-WORKER = "apache_beam.runners.worker.sdk_worker_main"
+WORKER = "transforms.local_worker"
 
 
 def test_a_worker_process_killed(job: Job, old_partition: pathlib.Path, undisturbed: dict[str, bytes]) -> None:
@@ -52,17 +52,15 @@ def test_a_decoder_killed_from_outside(job: Job, undisturbed: dict[str, bytes]) 
     assert job.published() == undisturbed
 
 
-@pytest.mark.parametrize(
-    ("number", "to_all", "flags"),
-    [(signal.SIGINT, True, ("--processes", "2")), (signal.SIGTERM, False, ("--processes", "2")),
-     (signal.SIGTERM, False, ())],
-)  # fmt: skip
+@pytest.mark.parametrize("flags", [("--processes", "2"), ()])
+@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)])
 def test_stopped_by_a_signal(number: signal.Signals, to_all: bool, flags: tuple[str, ...], job: Job) -> None:
     """Ctrl-C goes to the whole group of processes, a scheduler's SIGTERM often to the first only."""
     process = job.start_held(*flags)
     (os.killpg if to_all else os.kill)(process.pid, number)
     status, errors = finish(process, within_s=120)
     assert status == 128 + number
-    assert f"stopped by {number.name}" in said(errors)
+    assert f"stopped by {number.name}" in one_sentence(errors)
+    assert errors.endswith(f"{one_sentence(errors)}\n")  # nobody has anything to say behind it
     assert job.published() == {}
     assert list(job.temporary.iterdir()) == []

@@ -113,7 +113,7 @@ BAD_CONFIGS = [
     ("catalog: {columns: [track_id]}", ["catalog.columns", "track_id"]),
     ("catalog: {column: {track_id: id}}", ["catalog.column", "did you mean 'columns'"]),
     ("catalog: {columns: {title: Titel}}", ["has no column 'Titel'", "catalog.columns.title"]),
-    ("catalog: {duration_unit: min}", ["catalog.duration_unit", "min", "'ms' or 's'"]),
+    ("catalog: {duration_unit: h}", ["catalog.duration_unit", "'h'", "'ms', 's' or 'min'"]),
     ("gates: {max_dead_letters: 0.1}", ["gates.max_dead_letters"]),
     ("tables: {rows_per_file: 0}", ["tables.rows_per_file", "0"]),
     ("model: {folder: /no/such/model}", ["/no/such/model"]),

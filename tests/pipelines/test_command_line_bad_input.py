@@ -1,8 +1,9 @@
-"""A line to paste stands alone on standard error, so that it can be copied to its end."""
+"""What stands on standard error: a line to paste alone, so that it can be copied to its end; a Ctrl-C in a sentence."""
 
 from __future__ import annotations
 
 import pathlib
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -25,3 +26,12 @@ def test_the_mend_of_a_catalog_can_be_pasted(tmp_path: pathlib.Path, capsys: pyt
     assert sentence.startswith("earmark: --catalog")
     assert yaml.safe_load(mend) == {"catalog": {"columns": {"track_id": "id", "audio_uri": "path"}}}
     assert end == ""
+
+
+def test_a_ctrl_c_before_a_job_is_at_work_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def checks(argv: Sequence[str] | None) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    assert exit_status(checks, []) == 128 + signal.SIGINT
+    assert capsys.readouterr().err == "\nearmark: stopped by SIGINT.\n"

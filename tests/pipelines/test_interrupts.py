@@ -1,6 +1,9 @@
 """Signals as exceptions, for code that waits for what runs elsewhere; afterwards they do what they did before."""
 
+import pathlib
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -49,3 +52,49 @@ def test_in_another_thread_nothing_happens():
     thread.start()
     thread.join()
     assert handlers == [before]
+
+
+#: A job with a worker that lives on, and a thread that keeps writing to the folder that is to go.
+STOPPED = """
+import pathlib, signal, subprocess, sys, threading
+from pipelines.interrupts import stop_on_signals
+
+folder = pathlib.Path(sys.argv[1])
+begun = threading.Event(), threading.Event()
+
+def write():
+    for i in range(10**9):
+        try:
+            (folder / f"count.{i}").write_text("1")
+        except OSError:
+            pass
+        begun[0].set()
+
+def wait_for_worker():
+    worker = subprocess.Popen(["sleep", "60"])
+    begun[1].set()
+    worker.wait()
+    raise RuntimeError("the worker is gone")
+
+with stop_on_signals(str(folder), kill_children=True):
+    for work in (write, wait_for_worker):
+        threading.Thread(target=work, daemon=True).start()
+    for event in begun:
+        event.wait()
+    signal.raise_signal(signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are known on Linux alone")
+def test_a_stopped_job_leaves_one_sentence_and_neither_file_nor_process(tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    job = subprocess.Popen(
+        [sys.executable, "-c", STOPPED, str(folder)],
+        cwd=pathlib.Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    _, errors = job.communicate(timeout=50)  # ends when nobody holds its output, the worker neither
+    assert job.returncode == 128 + signal.SIGTERM
+    (line,) = errors.split("\n")[1:-1]
+    assert line.startswith("earmark: stopped by SIGTERM")
+    assert list(tmp_path.iterdir()) == []

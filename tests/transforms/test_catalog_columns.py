@@ -4,6 +4,7 @@ import decimal
 import random
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -117,6 +118,17 @@ def test_other_names_and_units_are_taken_as_validation_takes_them():
     columns |= {"length": lengths, "title": pa.array([""] * 4), "track_id": pa.array([" "] * 4)}
     assert agree(pa.RecordBatch.from_pydict(columns), settings) == (2, 4)
     assert agree(pa.RecordBatch.from_pydict(columns)) == (0, 0)
+
+
+def test_texts_of_more_than_an_arrow_array_of_text_can_hold_are_judged_one_by_one():
+    number, each = 1024, 2**21 + 1
+    # Two gigabytes that nobody has touched take no memory.
+    buffers = [None, pa.py_buffer(np.arange(number + 1) * each), pa.py_buffer(np.zeros(number * each, np.uint8))]
+    titles = pa.Array.from_buffers(pa.large_string(), number, buffers)
+    texts = pa.array([f"t{place}" for place in range(number)])
+    plain, columns = plain_rows(pa.RecordBatch.from_pydict({"track_id": texts, "audio_uri": texts, "title": titles}))
+    assert not plain.any()
+    assert {len(column) for column in columns.values()} == {0}
 
 
 @pytest.mark.parametrize("as_view", [False, True])

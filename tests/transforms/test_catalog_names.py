@@ -212,9 +212,11 @@ def test_columns_that_one_file_has_under_another_name_are_told(tmp_path: pathlib
         *((name, "s") for name in ("duration_s", "length_sec", "Length [s]", "duration_in_seconds", "DurationSec")),
         *((name, "ms") for name in ("Duration", "Duration (ms)", "Length", "durations", "lengths")),
         *((name, "ms") for name in ("durationMilliseconds", "duration_msec", "duration_millisec")),
+        *((name, "min") for name in ("duration_min", "Duration (min)", "durationMinutes", "Length [min.]")),
+        *((name, "min") for name in ("duration_mins", "length_minutes", "LENGTH_MIN", "duration_in_minutes")),
     ],
 )
-def test_a_column_whose_name_says_seconds(tmp_path: pathlib.Path, name: str, unit: str) -> None:
+def test_a_column_whose_name_says_its_unit(tmp_path: pathlib.Path, name: str, unit: str) -> None:
     path = tmp_path / "c.csv"
     path.write_text(f"track_id,audio_uri,{name}\n")
     mend = yaml.safe_load(check_catalog(str(path)).split("\n")[1])
@@ -248,6 +250,17 @@ def test_json_lines_have_the_columns_of_all_their_rows(tmp_path: pathlib.Path) -
 def test_lengths_in_seconds(value: Any, expected: int | None) -> None:
     row = validate_row(
         {"track_id": "T", "audio_uri": "a", "duration_ms": value}, "p", CatalogSettings(duration_unit="s")
+    )
+    assert without_tally(row).duration_ms == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("3.05", 183_000), (3.05, 183_000), (5, 300_000), ("0", 0), (" ", None), ("44640", 44640 * 60_000)],
+)
+def test_lengths_in_minutes(value: Any, expected: int | None) -> None:
+    row = validate_row(
+        {"track_id": "T", "audio_uri": "a", "duration_ms": value}, "p", CatalogSettings(duration_unit="min")
     )
     assert without_tally(row).duration_ms == expected
 

@@ -188,9 +188,9 @@ def test_a_dead_letter_names_both_columns_and_keeps_the_row() -> None:
         (
             "183.4",
             "ms",
-            "is '183.4', not a whole number of milliseconds from 0 to 2678400000; where lengths are in seconds",
+            "is '183.4', not a whole number of milliseconds from 0 to 2678400000; where lengths are in seconds or",
         ),
-        (183.4, "ms", "where lengths are in seconds, set catalog.duration_unit: s in the config"),
+        (183.4, "ms", "where lengths are in seconds or minutes, set catalog.duration_unit: s or min in the config"),
         ("3:03", "ms", "is '3:03', not a whole number of milliseconds from 0 to 2678400000."),
         ("3:03", "s", "is '3:03', not a number of seconds from 0 to 2678400."),
         ("1e3", "s", "not a number of seconds"),
@@ -199,6 +199,8 @@ def test_a_dead_letter_names_both_columns_and_keeps_the_row() -> None:
         (True, "s", "not a number of seconds"),
         (float("inf"), "s", "not a number of seconds"),
         ([1], "s", "not a number of seconds"),
+        ("3:03", "min", "is '3:03', not a number of minutes from 0 to 44640."),
+        (44640.1, "min", "not a number of minutes"),
     ],
 )
 def test_lengths_that_are_none(value: Any, unit: str, expected: str) -> None:

@@ -24,6 +24,7 @@ from transforms.catalog_bigquery import row_place
 from transforms.catalog_files import name_files
 from transforms.catalog_reading import NameBigQueryRow, ReadCatalog
 from transforms.catalog_records import UnreadableRecord, parse_json_line, read_records
+from transforms.catalog_settings import AS_IN_CONTRACT, CatalogSettings, ColumnNames
 from transforms.catalog_validation import unreadable_record, validate_row
 from transforms.records import NO_ROWS, CatalogRow, DeadLetter, RowTally
 
@@ -52,19 +53,21 @@ def run(catalog: str) -> tuple[list[CatalogRow], list[DeadLetter], list[RowTally
     return rows, letters, list(_COLLECTED["read"]), counts
 
 
-def judge(path: pathlib.Path) -> tuple[list[CatalogRow], list[DeadLetter], list[RowTally]]:
+def judge(
+    path: pathlib.Path, settings: CatalogSettings = AS_IN_CONTRACT
+) -> tuple[list[CatalogRow], list[DeadLetter], list[RowTally]]:
     """The same without Beam: for the many files of a property."""
     rows: list[CatalogRow] = []
     letters: list[DeadLetter] = []
     read: list[RowTally] = []
-    for place, content in read_records(name_files([str(path)])[0]):
+    for place, content in read_records(name_files([str(path)])[0], settings):
         read.append(RowTally.of_place(place))
         if isinstance(content, bytes):
-            content = parse_json_line(content)
+            content = parse_json_line(content, settings)
         if isinstance(content, UnreadableRecord):
             letters.append(unreadable_record(content.problem, content.raw, place))
             continue
-        judged = validate_row(content, place)
+        judged = validate_row(content, place, settings)
         if isinstance(judged, CatalogRow):
             rows.append(judged)
         else:
@@ -132,7 +135,8 @@ def test_every_format_gives_the_same_rows(tmp_path: pathlib.Path, name: str, wri
     (letter,) = letters
     assert letter.message.startswith(f"{bad_place}: track_id is ")
     assert letter.tally == RowTally.of_place(bad_place)
-    assert json.loads(letter.catalog_row)["mood"] == "y"
+    # Of a Parquet file only the columns that are used are read.
+    assert json.loads(letter.catalog_row).get("mood") == (None if name.endswith(".parquet") else "y")
     assert json.loads(letter.catalog_row)["title"] == "雨"
     assert len(set(read)) == len(read) == 3
     assert total(read) == total([element.tally for element in [*rows, *letters]])
@@ -180,11 +184,11 @@ def test_parquet_columns_of_every_kind(tmp_path: pathlib.Path) -> None:
             "title": pa.array([b"ok", b"ok", b"bad\xff"], pa.binary()).view(pa.string()),
             "duration_ms": pa.array([1.0, None, float("nan")]),
             "genres": pa.array([["a", None], None, []], pa.list_(pa.string())),
-            "day": pa.array([datetime.date(2026, 1, 2)] * 3),
-            "price": pa.array([decimal.Decimal("1.50")] * 3),
-            "stamp": pa.array([1, 2, 3], pa.timestamp("ns")),
-            "tags": pa.array([{"k": float("nan")}] * 3),
-            "deep": pa.array([[{"at": 1}], None, [{"at": 2}]], pa.list_(pa.struct([("at", pa.timestamp("ns"))]))),
+            "artist": pa.array([None, None, datetime.date(2026, 1, 2)]),
+            "release_id": pa.array([None, None, decimal.Decimal("1.50")]),
+            "release_title": pa.array([None, None, 3], pa.timestamp("ns")),
+            "licensor": pa.array([None, None, {"k": float("nan")}]),
+            "language": pa.array([None, None, [{"at": 2}]], pa.list_(pa.struct([("at", pa.timestamp("ns"))]))),
         }
     )
     pq.write_table(table, tmp_path / "c.parquet")
@@ -195,9 +199,31 @@ def test_parquet_columns_of_every_kind(tmp_path: pathlib.Path) -> None:
         "c.parquet:3: title is b'bad\\xff'",
     ]
     kept = json.loads(letters[1].catalog_row, parse_constant=pytest.fail)
-    assert kept["stamp"].endswith("00:00:00.000000003")
-    assert kept["deep"][0]["at"].endswith("00:00:00.000000002")
-    assert (kept["day"], kept["price"], kept["tags"], kept["title"]) == ("2026-01-02", "1.50", {"k": "NaN"}, "bad\\xff")
+    assert kept["release_title"].endswith("00:00:00.000000003")
+    assert kept["language"][0]["at"].endswith("00:00:00.000000002")
+    assert (kept["artist"], kept["release_id"], kept["licensor"]) == ("2026-01-02", "1.50", {"k": "NaN"})
+    assert kept["title"] == "bad\\xff"
+
+
+def test_a_column_of_parquet_that_nobody_uses_is_not_read(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "c.parquet"
+    columns = {
+        "id": ["T1", "T2"],
+        "lyrics": ["la la la"] * 2,
+        "audio.uri": ["a", "b"],
+        "audio": [1, 2],
+        "Na\u0308me": ["N"] * 2,
+    }
+    pq.write_table(pa.table(columns), path, compression="NONE", use_dictionary=False, write_page_checksum=True)
+    path.write_bytes(path.read_bytes().replace(b"la la la", b"la la ba"))
+    with pytest.raises(OSError, match="CRC"):
+        pq.read_table(path, page_checksum_verification=True)
+    names = ColumnNames(track_id="id", audio_uri="audio.uri", title="N\u00e4me", artist="N\u00e4me")
+    rows, letters, _ = judge(path, CatalogSettings(columns=names))
+    assert [(row.track_id, row.audio_uri, row.title, row.artist) for row in rows] == [
+        ("T1", "a", "N", "N"), ("T2", "b", "N", "N"),
+    ]  # fmt: skip
+    assert letters == []
 
 
 cells = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.sampled_from(

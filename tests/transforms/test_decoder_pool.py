@@ -17,6 +17,7 @@ from models.audio_decoding import decode_windows
 from models.window_records import DecodePlan
 from tests.audio_files import chirp, write_audio
 from transforms.decoder_pool import DecoderPool, DecodeSettings
+from transforms.decoder_process import DecoderProcess, ProcessLimits
 
 ROOT = Path(__file__).parents[2]
 PLAN = DecodePlan(window_s=1.0)
@@ -183,6 +184,20 @@ def test_no_process_outlives_its_parent(tmp_path: Path, end: str) -> None:
         elif end == "interrupt":  # as Ctrl-C does: to all processes of the group
             os.killpg(parent.pid, signal.SIGINT)
         assert wait_until(lambda: not any(is_running(pid) for pid in pids))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the mask from /proc")
+def test_a_ctrl_c_passes_a_decoder_by_from_its_first_moment() -> None:
+    """Blocked by who starts it: what a process does about signals by itself, it does after its imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    process = DecoderProcess(ProcessLimits(30.0, 30.0, 512, "transforms.decoder_child"), PLAN)
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        (blocked,) = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk:")]
+        assert blocked >> (signal.SIGINT - 1) & 1
+    finally:
+        process.kill()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_the_decoder_imports_no_pipeline() -> None:

@@ -8,13 +8,17 @@ from tests.transforms.report_tables import dead_letter, write
 from transforms.catalog_settings import CatalogSettings
 from transforms.catalog_validation import validate_row
 from transforms.records import RowTally
-from transforms.run_notes import dead_letter_notes, unit_note
+from transforms.run_notes import catalog_notes, dead_letter_notes
 from transforms.run_summary import RunSummary
+from transforms.run_tables import RunTables
 
 
 def note(labels: int, flagged: int, config: dict) -> str | None:
     flags = {"duration_in_other_unit": flagged, "uncertain": labels}
-    return unit_note(RunSummary("r", "2026-01-31", tables={"track_labels": RowTally(labels, 0)}, flags=flags), config)
+    summary = RunSummary("r", "2026-01-31", tables={"track_labels": RowTally(labels, 0)}, flags=flags)
+    notes = catalog_notes(summary, config, RunTables({}))
+    assert len(notes) <= 1
+    return notes[0] if notes else None
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,7 @@ def note(labels: int, flagged: int, config: dict) -> str | None:
         ({}, "read as milliseconds: if it is in seconds, set catalog.duration_unit: s in the config."),
         ({"catalog": {"duration_unit": "ms"}}, "set catalog.duration_unit: s in the config."),
         ({"catalog": {"duration_unit": "s"}}, "if it is in milliseconds, leave that out."),
+        ({"catalog": {"duration_unit": "min"}}, "ms and s are the other units."),
     ],
 )
 def test_counts_and_the_mend_by_the_unit_that_was_read(config, mend):
@@ -36,7 +41,7 @@ def test_single_slips_are_no_unit():
     assert note(10_000, 10, {}) is not None
     assert note(1, 1, {}) is not None
     assert note(1, 0, {}) is None
-    assert unit_note(RunSummary("r", "2026-01-31"), {}) is None
+    assert note(0, 0, {}) is None
 
 
 def refused(folder, **error_types):
@@ -66,33 +71,39 @@ def test_a_refusal_says_which_setting_most_dead_letters_hang_on(tmp_path):
     assert len(refused(tmp_path, path_not_allowed=2, missing_audio=2)) == 2
 
 
-def refused_for_lengths(folder, lengths, settings):
+def noted_lengths(folder, lengths, **catalog):
+    settings = CatalogSettings.model_validate(catalog)
     name = settings.named("duration_ms")
     rows = [{"track_id": "T", "audio_uri": "a", name: length} for length in lengths]
     messages = [validate_row(row, f"c.csv:{number}", settings).message for number, row in enumerate(rows)]
     messages = ["c.csv:1: the row has 2 fields, where the header has 3.", *messages]
     letters = [dead_letter(n, error_type="invalid_row", message=message) for n, message in enumerate(messages)]
     summary = RunSummary("r", "2026-01-31", error_types={"invalid_row": len(letters)})
-    summary = dataclasses.replace(summary, tables={"dead_letters": RowTally(len(letters), 0)})
-    return dead_letter_notes(summary, write(folder, dead_letters=letters), "DIR")
+    config = {"catalog": settings.model_dump(mode="json")}
+    return catalog_notes(summary, config, write(folder, dead_letters=letters))
 
 
-@pytest.mark.parametrize("unit", ["ms", "s"])
-def test_a_refusal_for_lengths_says_that_they_may_be_left_out(tmp_path, unit):
-    lengths = ["122,00", "2:02", "N/A", "-", "unknown"]
-    found = refused_for_lengths(tmp_path, lengths, CatalogSettings(duration_unit=unit))
-    assert found[-1] == (
-        "5 of these invalid_row are lengths that cannot be read: duration_ms is optional. Mend its values, empty where "
-        "none is known, or leave the column out of the catalog."
-    )
-    settings = CatalogSettings.model_validate({"columns": {"duration_ms": "Length"}, "duration_unit": unit})
-    assert refused_for_lengths(tmp_path, lengths, settings)[-1].endswith(
-        "Mend its values, empty where none is known, or leave catalog.columns.duration_ms out of the config."
-    )
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("ms", "a whole number of milliseconds from 0 to 2678400000"),
+        ("s", "a number of seconds from 0 to 2678400"),
+        ("min", "a number of minutes from 0 to 44640"),
+    ],
+)
+def test_lengths_that_make_dead_letters_are_counted_with_the_mend(tmp_path, unit, expected):
+    assert noted_lengths(tmp_path, ["2:02", "122,00", "N/A", "-", "unknown\x1b"], duration_unit=unit) == [
+        f"5 rows are dead letters (invalid_row) for a length that cannot be read, such as: c.csv:0: duration_ms is "
+        f"'2:02', not {expected}. duration_ms is optional: mend its values, empty where none is known, or leave the "
+        "column out of the catalog."
+    ]
+    (note,) = noted_lengths(tmp_path, ["N/A"], columns={"duration_ms": "Length"}, duration_unit=unit)
+    assert note.startswith("1 row is a dead letter (invalid_row) for a length that cannot be read, such as: c.csv:0: ")
+    assert note.endswith("empty where none is known, or leave catalog.columns.duration_ms out of the config.")
 
 
-def test_a_refusal_for_other_rows_says_nothing_of_lengths(tmp_path):
-    assert len(refused_for_lengths(tmp_path, [], CatalogSettings())) == 1
+def test_invalid_rows_of_other_causes_say_nothing_of_lengths(tmp_path):
+    assert noted_lengths(tmp_path, []) == []
 
 
 def test_a_refusal_stays_one_without_its_tables(tmp_path):
@@ -103,3 +114,4 @@ def test_a_refusal_stays_one_without_its_tables(tmp_path):
     assert dead_letter_notes(summary, tables, "DIR") == [
         "An audio_uri is looked up under DIR (--audio_root): is that right?"
     ]
+    assert catalog_notes(dataclasses.replace(summary, error_types={"invalid_row": 1}), {}, tables) == []

@@ -66,7 +66,9 @@ def run_summary(run_date="2026-01-31", music=3, functional=1, review=1, dead=2) 
     )  # fmt: skip
 
 
-def page_of(folder, summary=None, previous=None, excerpts=(), timings=None, settings=None, gates=None, **rows) -> str:
+def page_of(
+    folder, summary=None, previous=None, excerpts=(), timings=None, settings=None, gates=None, notes=(), **rows
+) -> str:
     folder.mkdir(exist_ok=True)
     summary = summary or run_summary()
     policy = {"policy_id": "p", "version": "2", "service": HOSTILE[0]}
@@ -81,7 +83,7 @@ def page_of(folder, summary=None, previous=None, excerpts=(), timings=None, sett
     figures = count_figures(write(folder, **rows), 12)
     settings = settings or ReportSettings()
     return report_html(
-        RunReport(json.loads(json.dumps(manifest)), previous, figures, excerpts, None, timings, settings)
+        RunReport(json.loads(json.dumps(manifest)), previous, figures, excerpts, None, timings, settings, notes)
     )
 
 
@@ -214,10 +216,12 @@ def test_the_page_of_the_sample_shard(sample_output):
     assert "processor time per track" in elements.text
 
 
-def test_lengths_in_another_unit_are_told(tmp_path):
-    told = "4 of 4 labelled tracks last 1,000 times as long as the catalog says"
-    assert told not in page_of(tmp_path / "without")
-    assert told in page_of(tmp_path / "with", dataclasses.replace(run_summary(), flags={"duration_in_other_unit": 4}))
+def test_what_was_noticed_of_the_catalog_is_told_and_only_shown(tmp_path):
+    told = f"4 of 4 labelled tracks last 1,000 times as long as {HOSTILE[0]}"
+    page = page_of(tmp_path, notes=[told, "9 rows are dead letters (invalid_row)"])
+    text = " ".join(check_inert(page).text.split())
+    assert told in text
+    assert "9 rows are dead letters (invalid_row)" in text
 
 
 def test_the_licensors_of_the_catalog_are_counted_and_only_shown(tmp_path):
