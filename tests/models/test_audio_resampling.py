@@ -13,6 +13,7 @@ from models.audio_resampling import (
     SpanResampler,
     channel_mean,
     resample_span,
+    span_resampler,
 )
 
 
@@ -76,3 +77,22 @@ def test_one_resampler_for_all_spans_gives_the_same_as_one_for_each(rate_hz: int
         inner = slice(None) if at_edge else slice(FILTER_REACH, -FILTER_REACH)
         assert alone.shape == together.shape
         assert np.array_equal(alone[inner], together[inner])
+
+
+def test_a_resampler_serves_one_track_after_another_and_none_that_broke_off() -> None:
+    random = np.random.default_rng(5)
+    spans = [random.uniform(-1, 1, 60_000).astype(np.float32) for _ in range(2)]
+    alone = [resample_span(span, 44_100, 16_000)[FILTER_REACH:-FILTER_REACH] for span in spans]
+    with span_resampler(44_100, 16_000) as first, span_resampler(44_100, 16_000) as other:
+        assert first is not other  # two tracks at once
+    lent = []
+    for _ in range(2):
+        with span_resampler(44_100, 16_000) as resample:
+            lent.append(resample)
+            for span, expected in zip(spans, alone, strict=True):
+                assert np.array_equal(resample(span, at_edge=False)[FILTER_REACH:-FILTER_REACH], expected)
+    assert lent[0] is lent[1]
+    with pytest.raises(KeyError), span_resampler(44_100, 16_000) as broken:
+        raise KeyError
+    with span_resampler(44_100, 16_000) as next_one, span_resampler(44_100, 16_000) as and_another:
+        assert broken not in (next_one, and_another)
