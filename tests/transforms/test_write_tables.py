@@ -17,8 +17,9 @@ import pytest
 from tests.transforms.generated_tables import generate_run, runner_options, sorted_rows, write_with_beam
 from transforms.reconcile import read_run_summary
 from transforms.records import NO_ROWS
+from transforms.row_packs import encode_row
 from transforms.table_schemas import SORT_KEYS, TABLES
-from transforms.write_tables import encode_row, parquet_bytes, shard_count
+from transforms.write_tables import parquet_bytes, shard_count
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
