@@ -20,7 +20,7 @@ from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
 from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
-from transforms.allocator import release_freed_memory
+from transforms.allocator import release_freed_memory, share_one_heap
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
@@ -43,6 +43,7 @@ from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
 from transforms.run_tables import RunTables
 from transforms.run_timings import RunClock
+from transforms.stage_buffers import small_buffers
 from transforms.whole_run import LabelCatalog
 from transforms.worker_life import announce_main_process
 from transforms.write_tables import WriteTable
@@ -143,6 +144,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         Publication(options.output, date, options.run_id) as publication,
     ):
         announce_main_process()
+        share_one_heap()
         if options.staged is not None:
             staging_dir = publication.adopt(options.staged)
             clock.lap("check and prepare")
@@ -200,7 +202,7 @@ def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, cloc
     pipeline = beam.Pipeline(options=RememberedViews(list(options.beam_flags)))
     build(pipeline, options, staging_dir, progress_dir if options.local else None)
     clock.lap("check and prepare")
-    with own_engine(pipeline):
+    with own_engine(pipeline), small_buffers():
         with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
             result = start_job(pipeline)
             done = wait_until_done(result, staging_dir)

@@ -151,14 +151,30 @@ def sorted_rows(table: str, batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """Make one Arrow table of rows in any order, sorted by the table's ``SORT_KEYS``, nulls first."""
     schema = TABLES[table]
     data = pa.Table.from_batches(batches, schema=schema).combine_chunks()
-    keys = {name: data[name] for name in SORT_KEYS[table]}
-    if data.select(list(keys)).group_by(list(keys)).aggregate([]).num_rows < data.num_rows:
+    keys = data.select(SORT_KEYS[table])
+    order = _order(keys)
+    if _has_equal_neighbours(keys.take(order)):
         # All columns take part, so that rows that are equal in the sort keys have one order too.
-        keys |= {field.name: _ranks(data[field.name]) for field in schema if field.name not in keys}
-    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending", "at_start") for name in keys])
+        for field in schema:
+            if field.name not in keys.column_names:
+                keys = keys.append_column(field.name, _ranks(data[field.name]))
+        order = _order(keys)
     data = data.take(order)
     data.validate()
     return data
+
+
+def _order(keys: pa.Table) -> pa.Array:
+    return pc.sort_indices(keys, sort_keys=[(name, "ascending", "at_start") for name in keys.column_names])
+
+
+def _has_equal_neighbours(rows: pa.Table) -> bool:
+    equal = pa.repeat(pa.scalar(True), max(0, rows.num_rows - 1))
+    for column in rows.columns:
+        first, second = column.slice(0, len(equal)), column.slice(1)
+        both_null = pc.and_(first.is_null(), second.is_null())
+        equal = pc.and_(equal, pc.coalesce(pc.equal(first, second), both_null))
+    return bool(pc.any(equal, min_count=0).as_py())
 
 
 def _ranks(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
