@@ -20,7 +20,7 @@ from pipelines.interrupts import stop_on_signals, temporary_folder
 from pipelines.job_end import wait_until_done
 from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
-from transforms.allocator import release_freed_memory, share_one_heap
+from transforms.allocator import release_freed_memory
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
@@ -144,7 +144,6 @@ def run(argv: Sequence[str] | None = None) -> int:
         Publication(options.output, date, options.run_id) as publication,
     ):
         announce_main_process()
-        share_one_heap()
         if options.staged is not None:
             staging_dir = publication.adopt(options.staged)
             clock.lap("check and prepare")

@@ -32,16 +32,6 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_FREE_BYTES)
 
 
-def share_one_heap() -> None:
-    """Let Arrow take its memory where all others of this process do, from the C library.
-
-    Its own pool keeps what it freed to itself, tens of megabytes that lie beside as many that Python and Beam freed.
-    """
-    import pyarrow as pa  # decoder processes have no use for it
-
-    pa.set_memory_pool(pa.system_memory_pool())
-
-
 def release_freed_memory() -> None:
     """Give what this process freed back to the system, where glibc and Arrow's pool kept it."""
     import pyarrow as pa  # decoder processes have no use for it

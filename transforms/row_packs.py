@@ -98,7 +98,8 @@ def checked_shards(shards: int) -> int:
 def pack_rows(table: str, rows: Sequence[EncodedRow]) -> bytes:
     """Put rows together, compressed."""
     data = record_batch(table, rows).serialize()
-    return len(data).to_bytes(_SIZE_BYTES, "little") + _CODEC.compress(data, asbytes=True)
+    compressed: bytes = _CODEC.compress(data, asbytes=True)
+    return len(data).to_bytes(_SIZE_BYTES, "little") + compressed
 
 
 def unpack_rows(table: str, pack: bytes) -> pa.RecordBatch:

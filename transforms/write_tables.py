@@ -257,7 +257,7 @@ def _column_bytes(column: pa.Array | pa.ChunkedArray) -> int:
         return bitmap_bytes + 4 * rows + int(pc.sum(pc.binary_length(column)).as_py() or 0)
     if pa.types.is_list(data_type):
         return bitmap_bytes + 4 * rows + _column_bytes(pc.list_flatten(column))
-    return bitmap_bytes + -(-rows * data_type.bit_width // 8)
+    return bitmap_bytes + -(-rows * int(data_type.bit_width) // 8)
 
 
 def _dictionary_path(field: pa.Field) -> str | None:
