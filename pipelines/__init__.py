@@ -22,6 +22,6 @@ def _worth_reading(record: logging.LogRecord) -> bool:
 for _name in (None, _LOCAL_WORKERS):
     logging.getLogger(_name).addFilter(_worth_reading)
 
-# Arrow's own pool keeps what it freed to itself, beside as much that Python and Beam freed: tens of megabytes. So it takes
-# its memory where they do. Here, because it decides when it is imported; worker processes inherit the variable.
+# Arrow's own pool keeps what it freed to itself, tens of megabytes beside as many that Python and Beam freed: so it
+# takes its memory where they do. Here, because it decides when it is imported. Worker processes inherit the variable.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

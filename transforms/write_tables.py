@@ -106,7 +106,7 @@ class _WriteShard(beam.DoFn):
     def process(self, element: tuple[Shard, Iterable[bytes | EncodedRow | CarriedRows | None]]) -> Iterator[StagedFile]:
         (shard, shards), grouped = element
         carried = [item for item in grouped if isinstance(item, CarriedRows)]
-        fresh = sorted_rows(self._table, _batches(self._table, grouped))
+        fresh = sorted_table(self._table, _batches(self._table, grouped))
         number = fresh.num_rows + sum(part.rows for part in carried)
         with tempfile.TemporaryFile(prefix="earmark-table-") as data:
             _write_parquet(self._table, fresh, carried, data)
@@ -144,10 +144,10 @@ def parquet_bytes(table: str, rows: list[EncodedRow]) -> bytes:
 
 def arrow_table(table: str, rows: list[EncodedRow]) -> pa.Table:
     """Make an Arrow table of ``rows`` (from :func:`encode_row`, any order), sorted by the table's ``SORT_KEYS``."""
-    return sorted_rows(table, [record_batch(table, rows)])
+    return sorted_table(table, [record_batch(table, rows)])
 
 
-def sorted_rows(table: str, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+def sorted_table(table: str, batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """Make one Arrow table of rows in any order, sorted by the table's ``SORT_KEYS``, nulls first."""
     schema = TABLES[table]
     data = pa.Table.from_batches(batches, schema=schema).combine_chunks()
