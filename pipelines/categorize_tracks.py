@@ -44,6 +44,7 @@ from transforms.run_report import REPORT
 from transforms.run_summary import RunSummary
 from transforms.run_tables import RunTables
 from transforms.run_timings import RunClock
+from transforms.stage_buffers import small_buffers
 from transforms.whole_run import LabelCatalog
 from transforms.worker_life import announce_main_process
 from transforms.write_tables import WriteTable
@@ -201,7 +202,7 @@ def _label(options: CategorizeOptions, staging_dir: str, progress_dir: str, cloc
     build(pipeline, options, staging_dir, progress_dir if options.local else None)
     use_own_workers(pipeline)
     clock.lap("check and prepare")
-    with own_engine(pipeline):
+    with own_engine(pipeline), small_buffers():
         with ProgressDisplay(progress_dir) if options.local else contextlib.nullcontext():
             result = start_job(pipeline)
             done = wait_until_done(result, staging_dir)

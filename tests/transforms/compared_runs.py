@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from transforms.published_runs import PublishedFile, PublishedRun
+from transforms.row_packs import encode_row
 from transforms.run_changes import ComparedRun
 from transforms.whole_files import write_whole_file
-from transforms.write_tables import encode_row, parquet_bytes
+from transforms.write_tables import parquet_bytes
 
 CONFIG = {"coverage": "sampled", "audio": {}, "decision": {}}
 LINEAGE = {

@@ -19,10 +19,11 @@ from transforms.gates import GateSettings, read_gates
 from transforms.publish_manifest import build_manifest
 from transforms.reconcile import Reconcile
 from transforms.records import RowTally, key_hash
+from transforms.row_packs import encode_row
 from transforms.run_summary import RunSummary, StagedFile
 from transforms.table_schemas import TABLES
 from transforms.whole_files import write_whole_file
-from transforms.write_tables import WriteTable, encode_row, parquet_bytes
+from transforms.write_tables import WriteTable, parquet_bytes
 
 RUN_DATE = datetime.date(2026, 1, 31)
 EMBEDDING_SIZE = 8

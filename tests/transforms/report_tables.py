@@ -4,9 +4,10 @@ import datetime
 import hashlib
 import pathlib
 
+from transforms.row_packs import encode_row
 from transforms.run_tables import RunTables
 from transforms.table_schemas import TABLES
-from transforms.write_tables import encode_row, parquet_bytes
+from transforms.write_tables import parquet_bytes
 
 LINEAGE = {
     "model_version": "m1", "taxonomy_version": "1", "run_id": "run-1", "run_date": datetime.date(2026, 1, 31),

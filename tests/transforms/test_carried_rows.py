@@ -12,8 +12,9 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from tests.transforms.generated_tables import generate_run, runner_options
 from transforms.carried_rows import CarriedRowsWriter, add_to_cell, cells_of, count_cells, read_buckets, spill
 from transforms.records import RowTally, key_hash
+from transforms.row_packs import encode_row
 from transforms.table_schemas import SORT_KEYS, TABLES
-from transforms.write_tables import WriteTable, arrow_table, encode_row
+from transforms.write_tables import WriteTable, arrow_table
 
 RUN = generate_run("carried", 60)
 TABLES_CARRIED = [table for table in TABLES if table != "dead_letters"]

@@ -13,9 +13,9 @@ import pytest
 from models.policy_files import policies_in_force, shipped_policies
 from models.royalty_policy import ReviewTreatment
 from tests.transforms.kept_elements import counters_of, run_and_keep
+from transforms.row_packs import encode_row
 from transforms.royalty_treatments import COUNTS_OF_NONE, TRACK_COLUMNS, RoyaltyTreatments, Treat
 from transforms.table_schemas import TABLES
-from transforms.write_tables import encode_row
 
 DAY = datetime.date(2026, 1, 31)
 POLICIES = policies_in_force(["spotify", "deezer"], DAY)

@@ -11,7 +11,8 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from tests.transforms.generated_tables import generate_run
-from transforms.write_tables import TableValueError, WriteTable, encode_row, shard_count
+from transforms.row_packs import TableValueError, encode_row
+from transforms.write_tables import WriteTable, shard_count
 
 RUN = generate_run("run-a", 6)
 
