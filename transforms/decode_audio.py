@@ -13,14 +13,15 @@ from typing import Any, Final
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from models.window_records import DecodePlan
+from models.window_records import DecodedWindow, DecodePlan, DecodeSummary
 from transforms.audio_sources import AudioRoot, StoredAudio, local_copy
 from transforms.decode_task import DecodeTask
 from transforms.decoder_pool import DecoderPool, DecodeSettings, shared_pool
 from transforms.global_window import in_global_window
 from transforms.records import ErrorType
 
-#: Tag of the output that is not the main one.
+#: Tags of the outputs.
+WINDOWS: Final = "windows"
 SUMMARIES: Final = "summaries"
 
 #: Tracks in flight for each decoder process, in each thread of the worker: one to decode, and others for it to go on
@@ -53,13 +54,18 @@ class DecodeRequest:
     heard: bytes = b""
 
 
+#: How the decoding of a track ended: what was asked for, and what came of it.
+DecodeEnd = tuple[DecodeRequest, DecodeSummary]
+
+
 class DecodeAudio(beam.PTransform):
     """Decode audio in processes of its own, several at a time, while the model works on what is there already.
 
-    Input: ``(audio_sha256, DecodeRequest)``, each sha256 once. Main output: ``(audio_sha256, DecodedWindow)``. Output
-    ``summaries``: ``(audio_sha256, (DecodeRequest, DecodeSummary))``, exactly one for each input, which came with that
-    request; the summary's ``windows`` is the number of windows that came out. All are in the global window: this is a
-    batch stage.
+    Input: ``(audio_sha256, DecodeRequest)``, each sha256 once. Main output: ``((audio_sha256, end), DecodedWindow)``,
+    the windows of a track in their order; the end is null but for the last of them, which comes with ``(DecodeRequest,
+    DecodeSummary)``: who goes on with the windows in the same bundle knows by it when it has all. Output ``summaries``:
+    ``(audio_sha256, (DecodeRequest, DecodeSummary))``, exactly one for each input, with that request; the summary's
+    ``windows`` is the number of windows that came out. All are in the global window: this is a batch stage.
     """
 
     def __init__(self, root: AudioRoot, settings: DecodeSettings, plan: DecodePlan) -> None:
@@ -69,16 +75,17 @@ class DecodeAudio(beam.PTransform):
     def expand(self, pairs: Any) -> Any:
         """Attach the stage."""
         decode = _DecodeAudioFn(self._root, self._settings, self._plan)
-        return pairs | beam.ParDo(decode).with_outputs(SUMMARIES, main="windows")
+        return pairs | beam.ParDo(decode).with_outputs(SUMMARIES, main=WINDOWS)
 
 
 @dataclasses.dataclass(slots=True)
 class _Track:
-    """A track that the pool has, and how much of its audio was taken, in seconds."""
+    """A track that the pool has, how much of its audio was taken, in seconds, and the window that was taken last."""
 
     sha256: str
     request: DecodeRequest
     audio_s: float = 0.0
+    last: DecodedWindow | None = None
 
 
 class _InFlight:
@@ -164,7 +171,9 @@ class _DecodeAudioFn(beam.DoFn):
         if window is not None:
             self._windows.inc()
             track.audio_s += window.valid_samples / self._plan.sample_rate_hz
-            yield track.sha256, window
+            before, track.last = track.last, window
+            if before is not None:
+                yield (track.sha256, None), before
         if not task.ended:
             return
         del self._in_flight.tasks[task]
@@ -177,4 +186,7 @@ class _DecodeAudioFn(beam.DoFn):
             self._errors[summary.error_type].inc()
         for flag in sorted(set(summary.flags).difference(request.known_flags)):
             self._flags[flag].inc()
-        yield beam.pvalue.TaggedOutput(SUMMARIES, (track.sha256, (request, summary)))
+        end = request, summary
+        if track.last is not None:
+            yield (track.sha256, end), track.last
+        yield beam.pvalue.TaggedOutput(SUMMARIES, (track.sha256, end))

@@ -1,6 +1,7 @@
 """From distinct audio to what is said of it: decoded, classified and judged in rounds, as many as are needed.
 
-The rounds are unrolled in the graph. After each, the windows of an audio that were heard so far come together. If they
+The rounds are unrolled in the graph. In each an audio goes from file to judgement in one bundle, so that neither its
+samples nor what the model says of them is ever sent between workers or kept. When the windows that were heard so far
 settle its label, or there is nothing more to hear, its decision is made there and then; if not, the audio goes into the
 next round, which hears the windows between them, and takes along what was heard. Nothing here depends on which audio is
 judged when, so the rows do not either.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import apache_beam as beam
@@ -23,9 +24,8 @@ from models.decision import AudioDecision, DecisionSettings, decide_audio
 from models.window_records import DecodedWindow, DecodePlan, DecodeSummary, WindowPrediction
 from transforms.audio_sources import AudioRoot
 from transforms.classification_failures import NOT_OF_THE_AUDIO, failure_of
-from transforms.decode_audio import SUMMARIES, DecodeAudio, DecodeRequest
+from transforms.decode_audio import SUMMARIES, WINDOWS, DecodeAudio, DecodeEnd, DecodeRequest
 from transforms.decoder_pool import DecodeSettings
-from transforms.heard_windows import pack_prediction, unpack_prediction
 from transforms.records import ErrorType
 
 #: Wraps a PCollection so that its elements are counted under a name, for a progress display.
@@ -33,8 +33,6 @@ Counted = Callable[[str, beam.PCollection[Any]], beam.PCollection[Any]]
 
 _REQUESTS: Final = "requests"
 _HEARD: Final = "heard"
-#: What the first byte of an element says that it is.
-_WINDOW, _END = b"w", b"e"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +97,6 @@ class HearAudio(beam.PTransform):
     def expand(self, audio: beam.PCollection[tuple[str, DecodeRequest]]) -> beam.PCollection[tuple[str, HeardAudio]]:
         """Compose the rounds."""
         requests, heard, rounds = audio, [], len(self._plan.round_windows)
-        judge = _Judge(self._plan, self._calibration, self._decision)
         for index in range(rounds):
             name = f"Round{index + 1}"
             # Spread anew: the work on one audio is large, and what is to do is known before it begins.
@@ -109,72 +106,45 @@ class HearAudio(beam.PTransform):
                 | f"Decode{name}" >> DecodeAudio(self._root, self._decode, self._plan)
             )
             ended = self._counted("audio_heard_again" if index else "audio_decoded", decoded[SUMMARIES])
-            predicted = decoded["windows"] | f"Classify{name}" >> RunInference(KeyedModelHandler(self._handler))
+            judge = _Judge(self._plan, self._calibration, self._decision)
             judged = (
-                (
-                    ended | f"PackEnds{name}" >> beam.MapTuple(_packed_end).with_output_types(tuple[str, bytes]),
-                    predicted
-                    | f"PackWindows{name}" >> beam.MapTuple(_packed_window).with_output_types(tuple[str, bytes]),
-                )
-                | f"Together{name}" >> beam.Flatten()
-                | f"ByAudio{name}" >> beam.GroupByKey()
-                | f"Judge{name}" >> beam.ParDo(judge).with_outputs(_REQUESTS, main=_HEARD)
+                decoded[WINDOWS]
+                # The key is none to group by: the model's stage only hands it through.
+                | f"Classify{name}" >> RunInference(KeyedModelHandler(self._handler))
+                | f"Judge{name}" >> beam.ParDo(_JudgeWhole(judge)).with_outputs(_REQUESTS, main=_HEARD)
             )
-            heard.append(judged[_HEARD])
+            heard += [judged[_HEARD], ended | f"Silent{name}" >> beam.FlatMapTuple(judge.without_windows)]
             if index + 1 < rounds:
                 requests = self._counted("audio_to_hear_again", judged[_REQUESTS])
         return heard | "AllRounds" >> beam.Flatten()
 
 
-def _packed_end(audio_sha256: str, end: tuple[DecodeRequest, DecodeSummary]) -> tuple[str, bytes]:
-    return audio_sha256, _END + pickle.dumps(end, pickle.HIGHEST_PROTOCOL)
-
-
-def _packed_window(audio_sha256: str, prediction: WindowPrediction) -> tuple[str, bytes]:
-    return audio_sha256, _WINDOW + pack_prediction(prediction)
-
-
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Earlier:
-    """What the rounds before brought of one audio: how each went, and all predictions, packed."""
+    """What the rounds before brought of one audio: how each went, and all predictions."""
 
     summaries: tuple[DecodeSummary, ...] = ()
-    windows: tuple[bytes, ...] = ()
+    predictions: tuple[WindowPrediction, ...] = ()
 
 
-class _Judge(beam.DoFn):
-    """Decide on an audio from all that was heard of it, or ask for more."""
+class _Judge:
+    """Decides on an audio from all that was heard of it, or asks for more."""
 
     def __init__(self, plan: DecodePlan, calibration: Calibration, decision: DecisionSettings) -> None:
-        super().__init__()
         self._plan, self._calibration, self._decision = plan, calibration, decision
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Any]:
-        audio_sha256, parts = element
-        ends: list[bytes] = []
-        windows: list[bytes] = []
-        for part in parts:
-            (windows if part[:1] == _WINDOW else ends).append(part[1:])
-        if len(ends) != 1:
-            raise RuntimeError(
-                f"audio {audio_sha256}: {len(ends)} decode summaries for one request; "
-                "the stages of decoding lost or doubled one, so the run stops"
-            )
-        request: DecodeRequest
-        summary: DecodeSummary
-        request, summary = pickle.loads(ends[0])  # noqa: S301 (written by the stage before)
-        if summary.windows != len(windows):
-            raise RuntimeError(
-                f"audio {audio_sha256}: {len(windows)} predictions for the decode summary {summary}; "
-                "the stages between decoding and deciding lost or doubled a window, so the run stops"
-            )
-        before: _Earlier = pickle.loads(request.heard) if request.heard else _Earlier()  # noqa: S301 (written below)
-        heard = _Earlier((*before.summaries, summary), (*before.windows, *windows))
-        yield self._judged(audio_sha256, request, heard)
+    def without_windows(self, audio_sha256: str, end: DecodeEnd) -> Iterator[tuple[str, HeardAudio]]:
+        """Judge an audio of which a round heard nothing; give nothing for any other."""
+        if not end[1].windows:
+            yield self(audio_sha256, end, [])  # one that failed is not asked for again
 
-    def _judged(self, audio_sha256: str, request: DecodeRequest, heard: _Earlier) -> Any:
+    def __call__(self, audio_sha256: str, end: DecodeEnd, windows: Sequence[WindowPrediction]) -> Any:
+        """Judge an audio by the predictions of a round and of those before."""
+        request, summary = end
+        earlier: _Earlier = pickle.loads(request.heard) if request.heard else _Earlier()  # noqa: S301 (written below)
+        heard = _Earlier((*earlier.summaries, summary), (*earlier.predictions, *windows))
         merged = merge_summaries(heard.summaries)
-        predictions = sorted(map(unpack_prediction, heard.windows), key=lambda prediction: prediction.start_s)
+        predictions = sorted(heard.predictions, key=lambda prediction: prediction.start_s)
         rounds = len(heard.summaries)
         # Windows of other bytes than the sha256 is of are no ground for a label.
         other_bytes = any(s.error_type == ErrorType.AUDIO_CHANGED and s.windows for s in heard.summaries)
@@ -206,3 +176,39 @@ class _Judge(beam.DoFn):
             return beam.pvalue.TaggedOutput(_REQUESTS, (audio_sha256, again))
         settled = is_settled(decision, predictions, self._decision)
         return audio_sha256, HeardAudio(merged, decision, len(predictions), rounds, settled)
+
+
+class _JudgeWhole(beam.DoFn):
+    """Gather the predictions of each audio, and judge it when it has all of a round.
+
+    It is in one stage with decoding and classifying, as runners put stages together that need no shuffle between them:
+    an audio's windows come in the bundle that has its request, one after another among those of others.
+    """
+
+    def __init__(self, judge: _Judge) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def start_bundle(self) -> None:
+        self._gathered: dict[str, list[WindowPrediction]] = {}
+
+    def process(self, element: tuple[tuple[str, DecodeEnd | None], WindowPrediction]) -> Iterator[Any]:
+        (audio_sha256, end), prediction = element
+        windows = self._gathered.setdefault(audio_sha256, [])
+        windows.append(prediction)
+        if end is not None:
+            if len(windows) != end[1].windows:
+                raise _lost(audio_sha256, f"{len(windows)} predictions came for {end[1].windows} windows")
+            del self._gathered[audio_sha256]
+            yield self._judge(audio_sha256, end, windows)
+
+    def finish_bundle(self) -> None:
+        for audio_sha256, windows in self._gathered.items():
+            raise _lost(audio_sha256, f"{len(windows)} predictions came, and never the last")
+
+
+def _lost(audio_sha256: str, what: str) -> RuntimeError:
+    return RuntimeError(
+        f"audio {audio_sha256}: {what}. The stages between decoding and deciding lost or doubled a window, or the "
+        "runner does not keep them in one bundle; so the run stops"
+    )

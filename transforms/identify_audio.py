@@ -22,7 +22,6 @@ from transforms.records import CatalogRow, DeadLetter, ErrorType, Stage
 
 #: Tags of the outputs that are not the main one.
 DEAD_LETTERS: Final = "dead_letters"
-VERSIONS: Final = "versions"
 FILES: Final = "files"
 
 #: Most local files that a worker reads at once: hashing needs a processor for each, and memory has one bandwidth.
@@ -40,10 +39,10 @@ _readers_lock = threading.Lock()
 class IdentifyAudio(beam.PTransform):
     """Find each row's audio and the sha256 of its bytes, of several files at a time.
 
-    Main output: ``(audio_sha256, CatalogRow)``. Output ``dead_letters``: :class:`~transforms.records.DeadLetter` of
-    rows whose audio is missing, empty, too large, not to be read, or not allowed. Output ``versions``:
-    ``(audio_sha256, (track_id, size_bytes, storage_version))`` of the other rows. Output ``files``: ``(audio_sha256,
-    (track_id, DecodeRequest))`` of them. All are in the global window: this is a batch stage.
+    Main output: ``(audio_sha256, (CatalogRow, StoredAudio))``. Output ``dead_letters``:
+    :class:`~transforms.records.DeadLetter` of rows whose audio is missing, empty, too large, not to be read, or not
+    allowed. Output ``files``: ``(audio_sha256, (track_id, DecodeRequest))`` of the other rows. All are in the global
+    window: this is a batch stage.
     """
 
     def __init__(self, root: AudioRoot) -> None:
@@ -52,9 +51,7 @@ class IdentifyAudio(beam.PTransform):
 
     def expand(self, rows: Any) -> Any:
         """Attach the stage."""
-        return rows | beam.ParDo(_IdentifyAudioFn(self._root)).with_outputs(
-            DEAD_LETTERS, VERSIONS, FILES, main="identified"
-        )
+        return rows | beam.ParDo(_IdentifyAudioFn(self._root)).with_outputs(DEAD_LETTERS, FILES, main="identified")
 
 
 class _IdentifyAudioFn(beam.DoFn):
@@ -94,10 +91,9 @@ class _IdentifyAudioFn(beam.DoFn):
         self._files.inc()
         self._bytes.update(identity.size_bytes)
         self._identify_ms.update(identify_ms)
-        yield identity.sha256, row
-        version = row.track_id, identity.size_bytes, identity.storage_version
-        yield beam.pvalue.TaggedOutput(VERSIONS, (identity.sha256, version))
-        request = DecodeRequest(row.audio_uri, StoredAudio(identity.size_bytes, identity.storage_version))
+        stored = StoredAudio(identity.size_bytes, identity.storage_version)
+        yield identity.sha256, (row, stored)
+        request = DecodeRequest(row.audio_uri, stored)
         yield beam.pvalue.TaggedOutput(FILES, (identity.sha256, (row.track_id, request)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from models.litert_form import Runtime
 from models.taxonomy import CATEGORIES
 from models.track_flags import track_flags
 from models.window_records import DecodePlan, DecodeSummary
-from transforms.audio_sources import AudioRoot
+from transforms.audio_sources import AudioRoot, StoredAudio
 from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import DecodeSettings
 from transforms.hear_audio import Counted, HearAudio, HeardAudio
@@ -120,12 +119,7 @@ class LabelTracks(beam.PTransform):
             counted,
         ).with_resource_hints(**settings.resource_hints)
         outputs = (
-            {
-                "rows": identified["identified"],
-                "versions": identified["versions"],
-                # As bytes: a runner that keeps what it joins in memory would keep an object with a dozen parts.
-                "heard": heard | "PackHeard" >> beam.MapTuple(lambda sha256, said: (sha256, pickle.dumps(said))),
-            }
+            {"rows": identified["identified"], "heard": heard}
             | "JoinByAudio" >> beam.CoGroupByKey()
             | "Decide" >> beam.ParDo(_LabelRows(settings)).with_outputs(*_LabelRows.OUTPUTS)
         )
@@ -169,28 +163,27 @@ class _LabelRows(beam.DoFn):
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[beam.pvalue.TaggedOutput]:
         audio_sha256, joined = element
-        rows: Iterable[CatalogRow] = joined["rows"]
-        all_heard: list[bytes] = list(joined["heard"])
+        rows: list[tuple[CatalogRow, StoredAudio]] = list(joined["rows"])
+        all_heard: list[HeardAudio] = list(joined["heard"])
         if len(all_heard) != 1:
             raise RuntimeError(
                 f"audio {audio_sha256}: heard {len(all_heard)} times where once is right; "
                 "the stages before lost or doubled it, so the run stops"
             )
-        heard: HeardAudio = pickle.loads(all_heard[0])  # noqa: S301 (written by the stage before)
+        heard = all_heard[0]
         summary, decision = heard.summary, heard.decision
         if decision is None:
-            for row in rows:
+            for row, _ in rows:
                 yield self._dead_letter(row, summary)
             return
         self._windows.update(heard.windows)
         self._rounds[heard.rounds - 1].inc()
         if not heard.settled:
             self._unsettled.inc()
-        first_track_id = min(row.track_id for row in rows)
-        versions = {track_id: (size_bytes, version) for track_id, size_bytes, version in joined["versions"]}
-        for row in rows:
+        first_track_id = min(row.track_id for row, _ in rows)
+        for row, stored in rows:
             yield from self._outputs(row, audio_sha256, first_track_id, summary, decision)
-            yield self._version(row, audio_sha256, *versions[row.track_id])
+            yield self._version(row, audio_sha256, stored)
 
     def _dead_letter(self, row: CatalogRow, summary: DecodeSummary) -> beam.pvalue.TaggedOutput:
         error_type = ErrorType(summary.error_type or "")
@@ -206,15 +199,13 @@ class _LabelRows(beam.DoFn):
         )
         return beam.pvalue.TaggedOutput("dead_letters", letter)
 
-    def _version(
-        self, row: CatalogRow, audio_sha256: str, size_bytes: int, storage_version: str | None
-    ) -> beam.pvalue.TaggedOutput:
+    def _version(self, row: CatalogRow, audio_sha256: str, stored: StoredAudio) -> beam.pvalue.TaggedOutput:
         columns = {
             "track_id": row.track_id,
             "audio_uri": row.audio_uri,
             "audio_sha256": audio_sha256,
-            "size_bytes": size_bytes,
-            "storage_version": storage_version,
+            "size_bytes": stored.size_bytes,
+            "storage_version": stored.storage_version,
             "audio_etag": row.audio_etag,
         }
         return beam.pvalue.TaggedOutput("audio_versions", columns | self._settings.lineage.columns())

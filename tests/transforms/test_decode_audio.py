@@ -54,13 +54,18 @@ def test_decode_gives_each_track_its_windows_and_one_summary(folder: Path) -> No
     )
     summaries = {key: summary for key, (_, summary) in kept[SUMMARIES]}
     assert len(kept[SUMMARIES]) == len(summaries) == 9
-    assert Counter(sha for sha, _ in kept["windows"]) == {sha: summary.windows for sha, summary in summaries.items()}
+    assert Counter(sha for (sha, _), _ in kept["windows"]) == {
+        sha: summary.windows for sha, summary in summaries.items()
+    }
     for i in range(9):
         expected = list(decode_windows(str(folder / f"{i}.wav"), PLAN))
-        found = [window for sha, window in kept["windows"] if sha == f"sha-{i}"]
+        found = [window for (sha, _), window in kept["windows"] if sha == f"sha-{i}"]
         assert [w.start_s for w in found] == [w.start_s for w in expected]
         assert all(np.array_equal(a.samples, b.samples) for a, b in zip(found, expected, strict=True))
         assert summaries[f"sha-{i}"].duration_s == 1.0 + i
+        ends = [end for (sha, end), _ in kept["windows"] if sha == f"sha-{i}"]
+        assert ends[:-1] == [None] * (len(ends) - 1)
+        assert ends[-1] == (pairs[i][1], summaries[f"sha-{i}"])
     assert counters_of(result, "DecodeAudio") == {"files": 9, "windows": len(kept["windows"])}
     distributions = distributions_of(result, "DecodeAudio")
     assert distributions["decoded_audio_msec"].sum == 1000 * len(kept["windows"])
@@ -76,7 +81,7 @@ def test_a_later_round_gives_the_windows_it_is_asked_for_and_counts_apart(folder
     ]
     transform = DecodeAudio(AudioRoot(str(folder), check_sha256=False), SETTINGS, PLAN)
     kept, result = run_and_keep(transform, [*later, ("c", DecodeRequest("0.wav"))], "windows", SUMMARIES)
-    places = {(key, window.start_s) for key, window in kept["windows"]}
+    places = {(key, window.start_s) for (key, _), window in kept["windows"]}
     assert places == {("a", 0.0), ("a", 6.25), ("b", 1.0), ("c", 0.0)}
     summaries = {key: summary for key, (_, summary) in kept[SUMMARIES]}
     assert (summaries["a"].windows, summaries["a"].duration_s) == (2, 9.0)
@@ -104,7 +109,7 @@ def test_bad_files_cost_themselves_alone(folder: Path) -> None:
     errors = {name: summary.error_type for name, (_, summary) in kept[SUMMARIES]}
     assert errors == bad | dict.fromkeys(names)
     assert len(kept[SUMMARIES]) == len(pairs)
-    assert Counter(name for name, _ in kept["windows"]) == {
+    assert Counter(name for (name, _), _ in kept["windows"]) == {
         name: summary.windows for name, (_, summary) in kept[SUMMARIES] if summary.windows
     }
     counters = counters_of(result, "DecodeAudio")

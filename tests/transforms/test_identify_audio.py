@@ -14,7 +14,7 @@ from tests.audio_files import chirp, write_audio
 from tests.transforms.kept_elements import counters_of, distributions_of, run_and_keep
 from transforms import identify_audio
 from transforms.audio_sources import AudioIdentity, AudioRoot, identify
-from transforms.identify_audio import DEAD_LETTERS, FILES, VERSIONS, IdentifyAudio
+from transforms.identify_audio import DEAD_LETTERS, FILES, IdentifyAudio
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
 
 
@@ -39,7 +39,7 @@ def test_identify(folder: Path) -> None:
     expected = {
         (hashlib.sha256((folder / name).read_bytes()).hexdigest(), row(name)) for name in ("1.wav", "copy.wav", "2.wav")
     }
-    assert set(kept["identified"]) == expected
+    assert {(key, row) for key, (row, _) in kept["identified"]} == expected
     letters: dict[str | None, DeadLetter] = {letter.track_id: letter for letter in kept[DEAD_LETTERS]}
     assert {track_id: letter.error_type for track_id, letter in letters.items()} == {
         "t-empty.wav": ErrorType.EMPTY_AUDIO,
@@ -63,10 +63,12 @@ def test_more_rows_than_are_in_flight_come_out_once_each_and_in_their_order(fold
     root = AudioRoot(str(folder))
     names = [f"{i % 4}.wav" for i in range(4 * identify_audio.reader_count(root) + 7)]
     rows = [CatalogRow(track_id=f"t{i}", audio_uri=name) for i, name in enumerate(names)]
-    kept, _ = run_and_keep(IdentifyAudio(root), rows, "identified", VERSIONS, FILES)
+    kept, _ = run_and_keep(IdentifyAudio(root), rows, "identified", FILES)
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in set(names)}
-    assert kept["identified"] == [(digests[row.audio_uri], row) for row in rows]
-    assert [track_id for _, (track_id, _, _) in kept[VERSIONS]] == [row.track_id for row in rows]
+    assert [(key, row) for key, (row, _) in kept["identified"]] == [(digests[row.audio_uri], row) for row in rows]
+    assert {row.audio_uri: stored.size_bytes for _, (row, stored) in kept["identified"]} == {
+        name: (folder / name).stat().st_size for name in digests
+    }
     assert [(key, request.audio_uri) for key, (_, request) in kept[FILES]] == [(digests[name], name) for name in names]
 
 
