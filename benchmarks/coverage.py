@@ -31,7 +31,8 @@ from pipelines.job_config import JobConfig, decode_plan, load_config
 from transforms.audio_sources import AudioRoot
 from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import close_shared_pools
-from transforms.hear_audio import HearAudio, HeardAudio
+from transforms.hear_audio import HearAudio
+from transforms.judge_audio import HeardAudio
 from transforms.model_inference import EarmarkModelHandler
 
 FIXED = (1, 2, 3, 6, 12)

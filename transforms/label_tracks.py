@@ -20,8 +20,9 @@ from models.window_records import DecodePlan, DecodeSummary
 from transforms.audio_sources import AudioRoot, StoredAudio
 from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import DecodeSettings
-from transforms.hear_audio import Counted, HearAudio, HeardAudio
+from transforms.hear_audio import Counted, HearAudio
 from transforms.identify_audio import IdentifyAudio
+from transforms.judge_audio import HeardAudio
 from transforms.model_inference import EarmarkModelHandler
 from transforms.records import CatalogRow, DeadLetter, ErrorType, RowTally, Stage
 

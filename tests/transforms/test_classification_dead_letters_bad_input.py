@@ -41,7 +41,7 @@ def test_an_audio_that_cannot_be_classified_is_a_dead_letter(tmp_path: Path, mon
         return decide_audio(predictions, summary, *settings)
 
     monkeypatch.setattr("transforms.model_inference.steady_tone_hz", search)
-    monkeypatch.setattr("transforms.hear_audio.decide_audio", decide)
+    monkeypatch.setattr("transforms.judge_audio.decide_audio", decide)
     noise = np.random.default_rng(3).normal(0, 0.1, 5 * 16_000).astype(np.float32)
     for name, length_s in LENGTHS_S.items():
         write_audio(tmp_path / name, noise[: round(length_s * 16_000)], 16_000, "flac")

@@ -20,7 +20,8 @@ from tests.transforms.kept_elements import run_and_keep
 from transforms.audio_sources import AudioRoot
 from transforms.decode_audio import DecodeRequest
 from transforms.decoder_pool import DecodeSettings
-from transforms.hear_audio import HearAudio, HeardAudio
+from transforms.hear_audio import HearAudio
+from transforms.judge_audio import HeardAudio
 from transforms.model_inference import EarmarkModelHandler
 
 PLAN = DecodePlan(sampled_windows=1, max_sampled_windows=9)
