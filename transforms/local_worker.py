@@ -15,7 +15,10 @@ def main() -> None:
     end_with_main_process()
     from apache_beam.runners.worker import sdk_worker_main
 
-    sdk_worker_main.main(sys.argv)
+    from transforms.stage_buffers import small_buffers
+
+    with small_buffers():
+        sdk_worker_main.main(sys.argv)
 
 
 if __name__ == "__main__":

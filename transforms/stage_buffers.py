@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from apache_beam.runners.worker import data_plane
 
 #: A few hundred rows.
 _PART_BYTES: Final = 256 << 10
-
-
-class _SmallParts(data_plane.SizeBasedBufferingClosableOutputStream):
-    """An output of a stage that is handed on by :data:`_PART_BYTES`."""
-
-    def __init__(self, close_callback: Any = None, flush_callback: Any = None) -> None:
-        super().__init__(close_callback, flush_callback, size_flush_threshold=_PART_BYTES)
+#: No public name of Beam's: a version without it is left as it is, and takes more memory.
+_CLASS: Final = "SizeBasedBufferingClosableOutputStream"
 
 
 @contextlib.contextmanager
@@ -26,9 +22,12 @@ def small_buffers() -> Iterator[None]:
     Beam's worker gathers 10 MiB, or all of it, and keeps the buffer until the job ends, for each output of each stage:
     all that ever went from stage to stage, while what went through is freed. In parts, every buffer stays small.
     """
-    before = data_plane.SizeBasedBufferingClosableOutputStream
-    data_plane.SizeBasedBufferingClosableOutputStream = _SmallParts
+    before = getattr(data_plane, _CLASS, None)
+    if before is None:
+        yield
+        return
+    setattr(data_plane, _CLASS, functools.partial(before, size_flush_threshold=_PART_BYTES))
     try:
         yield
     finally:
-        data_plane.SizeBasedBufferingClosableOutputStream = before
+        setattr(data_plane, _CLASS, before)

@@ -50,3 +50,9 @@ def test_a_pipeline_gives_the_same():
             | beam.MapTuple(lambda key, found: (key, sorted(found)))
         )
         assert_that(lengths, equal_to([(key, texts[key::7]) for key in range(7)]))
+
+
+def test_a_beam_without_that_class_is_left_as_it_is(monkeypatch):
+    monkeypatch.delattr("apache_beam.runners.worker.data_plane.SizeBasedBufferingClosableOutputStream")
+    with small_buffers():
+        pass
