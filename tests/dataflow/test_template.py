@@ -81,12 +81,12 @@ def test_resource_hints_are_on_decoding_and_classifying_alone(plain: Template, c
 
 
 @pytest.mark.parametrize("name", ["plain", "chosen"])
-def test_windows_of_audio_go_through_no_shuffle(name: str, request: pytest.FixtureRequest) -> None:
-    """Each round decodes and classifies in one fused stage, as Beam's own fusion has it."""
+def test_windows_of_audio_and_predictions_go_through_no_shuffle(name: str, request: pytest.FixtureRequest) -> None:
+    """Each round decodes, classifies and judges in one fused stage, as Beam's own fusion has it."""
     template: Template = request.getfixturevalue(name)
     _, stages = FnApiRunner().create_stages(template.graph)
     for number in (1, 2, 3):
-        ends = [f"DecodeRound{number}/ParDo", f"ClassifyRound{number}/BeamML_RunInference"]
+        ends = [f"DecodeRound{number}/ParDo", f"ClassifyRound{number}/BeamML_RunInference", f"JudgeRound{number}"]
         together = [
             stage for stage in stages
             if all(any(end in transform.unique_name for transform in stage.transforms) for end in ends)
