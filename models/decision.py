@@ -63,6 +63,9 @@ FLAGS: Final = {
     "category's least, or music is heard in a functional track.",
 }
 
+#: The part of what ``uncertain`` says that is about functional tracks alone.
+_OF_FUNCTIONAL: Final = ", or music is heard in a functional track"
+
 #: Flags that always send a track to a person.
 REVIEW_FLAGS: Final = frozenset(
     {"above_full_scale", "channels_cancel", "declared_type_contradicts_audio", "mixed_content", "mostly_silent",
@@ -181,6 +184,12 @@ class AudioDecision:
     flags: tuple[str, ...]
     segments: tuple[Segment, ...]
     embedding: npt.NDArray[np.float32]
+
+
+def flag_meaning(flag: str, category: str) -> str:
+    """What a flag tells a reviewer of a track of that category; of an unknown flag, its name."""
+    meaning = FLAGS.get(flag, flag)
+    return meaning if category == FUNCTIONAL else meaning.replace(_OF_FUNCTIONAL, "")
 
 
 def duration_flags(duration_s: float, catalog_duration_ms: int | None, settings: DecisionSettings) -> list[str]:

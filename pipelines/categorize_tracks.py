@@ -21,13 +21,13 @@ from pipelines.job_end import wait_until_done
 from pipelines.local_workers import use_own_workers
 from pipelines.portable_job import own_engine, start_job
 from pipelines.run_failures import explained
+from pipelines.run_said import say_published, say_refused
 from transforms.allocator import release_freed_memory
 from transforms.audio_sources import AudioRoot
 from transforms.carry_labels import CarrySettings
 from transforms.change_gates import read_change_gates
-from transforms.console_report import print_report
 from transforms.dead_letters import dead_letter_row
-from transforms.gates import read_gates, refusal_message, refusals, shares_unchecked
+from transforms.gates import read_gates, refusals, shares_unchecked
 from transforms.incremental_run import LabelIncrementally
 from transforms.label_tracks import LabelSettings, LabelTracks, Lineage
 from transforms.previous_run import noted_audio_root
@@ -175,24 +175,14 @@ def run(argv: Sequence[str] | None = None) -> int:
         told = catalog_notes(summary, manifest["config"], RunTables(sources.files))
         if refused := refusals(gates):
             left = publication.leave(manifest, papers)
-            print(refusal_message(refused, staging_dir), file=sys.stderr)
-            if changes.how_to_see:
-                print(changes.how_to_see, file=sys.stderr)
             if {"min_labels", "max_dead_letter_share"} & {refusal.gate for refusal in refused}:
                 told += dead_letter_notes(summary, RunTables(sources.files), options.audio_root)
-            for note in told:
-                print(f"  {note}", file=sys.stderr)
-            if left and REPORT in papers:
-                print(f"  Its page shows why: {staging_dir}/{REPORT}", file=sys.stderr)
+            page = f"{staging_dir}/{REPORT}" if left and REPORT in papers else None
+            say_refused(refused, staging_dir, changes.how_to_see, told, page)
             return EXIT_REFUSED
         publication.publish(summary.files, manifest, papers)
-    if "://" not in options.output:
-        notes = [gates[0].message, shares_unchecked(gates, options.config.gates), *told]
-        print_report(options.output, date, options.run_id, [note for note in notes if note])
-    else:
-        print(f"Published run {options.run_id} to {options.output}; its manifest is in runs/{options.run_id}/.")
-        for note in told:
-            print(note)
+    passed = [note for note in (gates[0].message, shares_unchecked(gates, options.config.gates)) if note]
+    say_published(options.output, date, options.run_id, passed, told)
     return EXIT_PUBLISHED
 
 

@@ -135,7 +135,7 @@ def parse_json_line(line: bytes, settings: CatalogSettings = AS_IN_CONTRACT) -> 
     except UnicodeDecodeError as error:
         return refuse(f"the line is not UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}")
     except json.JSONDecodeError as error:
-        return refuse(f"the line is not JSON: {error.msg} at character {error.pos + 1}")
+        return refuse(f"the line is not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}")
     except RecursionError:
         return refuse(_TOO_DEEP)
     except ValueError:  # a number of thousands of digits

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from models.decision import FLAGS
+from models.decision import flag_meaning
 from models.taxonomy import CATEGORIES
 from transforms.printable import counted, printable
 from transforms.run_report import REPORT
@@ -39,7 +39,7 @@ def reason(label: dict[str, Any]) -> str:
         heard += " (they overlap)"
     if label["duplicate_of"]:
         heard += f", same audio as {label['duplicate_of']}"
-    why = [FLAGS.get(flag, flag) for flag in label["flags"]]
+    why = [flag_meaning(flag, label["category"]) for flag in label["flags"]]
     return ". ".join([heard, " ".join(why)]) if why else heard
 
 

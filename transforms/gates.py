@@ -121,7 +121,10 @@ def refusal_message(refused: Sequence[GateRefusal], staging_dir: str) -> str:
     """Say which gates refused, with the figures, and where the tables stay."""
     lines = [f"Not published: {len(refused)} gate{'s' if len(refused) > 1 else ''} refused."]
     lines += [f"  {refusal.gate}: {refusal.message}" for refusal in refused]
-    lines.append(f"What was written stays in {staging_dir} until the next run for the same date.")
+    lines.append(
+        f"What was written stays in {staging_dir} until the next run for the same date. To publish it after all, raise "
+        f"the limit in the config and give the same command with --staged {staging_dir}: nothing is labelled anew."
+    )
     return "\n".join(lines)
 
 
@@ -225,8 +228,8 @@ def verdict(refused: bool) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as text."""
-    return f"{100 * share:.1f} %"
+    """A share as text; one that is small and not zero does not look like zero."""
+    return f"{100 * share:.1f} %" if not 0 < share < 0.001 else f"{100 * share:.1g} %"
 
 
 def _causes(summary: RunSummary) -> str:

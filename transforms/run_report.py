@@ -18,7 +18,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from models.decision import FLAGS, CostSettings
+from models.decision import FLAGS, CostSettings, flag_meaning
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
 from transforms.records import ERROR_MEANINGS, ErrorType
 from transforms.report_excerpts import Excerpt
@@ -125,7 +125,8 @@ def report_html(report: RunReport) -> str:
         ],
         review_cost=costs.review,
         no_excerpts=report.no_excerpts,
-        flag_meanings=FLAGS,
+        flags=FLAGS,
+        flag_meaning=flag_meaning,
         error_meanings={error.value: ERROR_MEANINGS[error] for error in ErrorType},
         policies=_policies(report.manifest, figures),
         timings=report.timings,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.calibration import Calibration
-from models.decision import FLAGS, CostSettings, DecisionSettings, decide_audio, duration_flags
+from models.decision import FLAGS, CostSettings, DecisionSettings, decide_audio, duration_flags, flag_meaning
 from models.taxonomy import CATEGORIES, FUNCTIONAL_TYPES
 from models.window_records import DecodeSummary, WindowPrediction
 
@@ -231,3 +231,11 @@ def test_any_windows_give_a_consistent_decision(rows):
 )  # fmt: skip
 def test_a_length_in_another_unit_is_told(duration_s, catalog_ms, flags):
     assert duration_flags(duration_s, catalog_ms, DecisionSettings()) == flags
+
+
+def test_a_flag_says_of_music_nothing_that_is_true_of_functional_tracks_alone():
+    assert flag_meaning("uncertain", "functional") == FLAGS["uncertain"]
+    of_music = flag_meaning("uncertain", "music")
+    assert of_music.endswith("above the cost of a review, or the confidence is below the category's least.")
+    assert flag_meaning("tonal", "functional") == FLAGS["tonal"]
+    assert flag_meaning("of_a_later_earmark", "music") == "of_a_later_earmark"

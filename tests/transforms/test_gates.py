@@ -8,7 +8,7 @@ import pydantic
 import pytest
 
 from transforms.change_gates import judge_changes
-from transforms.gates import GateSettings, read_gates, refusal_message, refusals, shares_unchecked
+from transforms.gates import GateSettings, percent, read_gates, refusal_message, refusals, shares_unchecked
 from transforms.records import RowTally
 from transforms.run_changes import LabelChanges
 from transforms.run_summary import LabelCount, RunSummary, StagedFile
@@ -164,7 +164,13 @@ def test_the_refusal_names_gates_figures_and_the_staging_folder():
     text = refusal_message(readings, "out/.staging/run_date=2026-01-31/r.1")
     assert text.splitlines()[0] == "Not published: 1 gate refused."
     assert "max_dead_letter_share: 60 of 100 catalog rows are dead letters: 60.0 %" in text
-    assert "out/.staging/run_date=2026-01-31/r.1" in text
+    assert "give the same command with --staged out/.staging/run_date=2026-01-31/r.1" in text
+
+
+def test_a_small_share_is_not_shown_as_none():
+    assert [percent(share) for share in (0.0, 0.0001, 0.00049, 0.001, 0.1234)] == [
+        "0.0 %", "0.01 %", "0.05 %", "0.1 %", "12.3 %"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
