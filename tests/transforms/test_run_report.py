@@ -7,7 +7,7 @@ import html.parser
 import json
 import re
 
-from models.decision import FLAGS
+from models.decision import flag_meaning
 from tests.sample_run import RUN_DATE
 from tests.transforms.report_tables import dead_letter, label, segment, treatment, write
 from transforms.gates import GateSettings, read_gates
@@ -121,7 +121,7 @@ def test_figures_of_a_small_run(tmp_path):
         "music 2 1 3 75.0 %", "functional 1 0 1 25.0 %", "sound effect 1 0 1 100.0 %",
         "min_ labels passed 4 1", "max_ label_ drift not checked – 10.0 %",
         "1 track waits for a person, with 1 different audio file. All are here",
-        "Title of a", FLAGS["uncertain"], "0.6 of acting on it, 1 of a review", "0:30 1:00 speech 0.900",
+        "Title of a", flag_meaning("uncertain", "music"), "0.6 of acting on it, 1 of a review", "0:30 1:00 speech 0.900",
         "missing_audio audio 2 28.6 %", "There is no file at the audio_uri.", '{"track_id": "gone-1"}',
         "There is no partition for an earlier date to compare with.", "This run kept no timings.", "c0ffee",
         "music yes 0.2 1 25.0 %",
