@@ -100,8 +100,13 @@ def stop_on_signals(*temporary_folders: str, kill_children: bool = False) -> Ite
         Whether to kill this process's children first, where the kernel is Linux. Workers would find out by themselves
         that it has ended, with tracebacks, and go on writing to the folders until then.
     """
+    stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if stopping:
+            return  # an impatient second one, in the midst of what follows, which it must not cut short
+        stopping = True
         name = signal.Signals(number).name
         message = f"\nearmark: stopped by {name}; nothing was published by halves. Run the same command again.\n"
         with contextlib.suppress(OSError):

@@ -21,6 +21,10 @@ def failure_of(error: Exception) -> str:
     Of a long message the first line counts, cut to 200 characters; paths and addresses of the machine are left out, as
     a dead letter's message holds none.
     """
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    try:
+        text = str(error)
+    except Exception:  # an error that cannot even be told must not cost more than its audio
+        text = ""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     said = printable(_OF_THE_MACHINE.sub("…", line), _MOST_CHARACTERS)
     return f"{type(error).__name__} ({said})" if said else type(error).__name__

@@ -1,5 +1,6 @@
 """Signals as exceptions, for code that waits for what runs elsewhere; afterwards they do what they did before."""
 
+import os
 import pathlib
 import signal
 import subprocess
@@ -97,4 +98,32 @@ def test_a_stopped_job_leaves_one_sentence_and_neither_file_nor_process(tmp_path
     assert job.returncode == 128 + signal.SIGTERM
     (line,) = errors.split("\n")[1:-1]
     assert line.startswith("earmark: stopped by SIGTERM")
+    assert list(tmp_path.iterdir()) == []
+
+
+#: A job that is interrupted once more while it deletes its temporary folder.
+IMPATIENT = """
+import pathlib, shutil, signal
+from pipelines.interrupts import stop_on_signals, temporary_folder
+
+delete = shutil.rmtree
+
+def rmtree(*arguments, **settings):
+    signal.raise_signal(signal.SIGINT)
+    delete(*arguments, **settings)
+
+shutil.rmtree = rmtree
+with temporary_folder() as folder, stop_on_signals(folder):
+    pathlib.Path(folder, "part").write_text("1")
+    signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_second_signal_does_not_cut_short_what_the_first_one_began(tmp_path):
+    job = subprocess.run(
+        [sys.executable, "-c", IMPATIENT], cwd=pathlib.Path(__file__).parents[2],
+        env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert job.returncode == 128 + signal.SIGTERM
+    assert job.stderr.count("earmark: stopped by") == 1
     assert list(tmp_path.iterdir()) == []

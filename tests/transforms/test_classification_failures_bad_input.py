@@ -127,3 +127,11 @@ def test_what_is_wrong_with_the_machine_is_no_matter_of_the_audio(
 )
 def test_a_failure_is_named_without_anything_of_the_machine(error: Exception, failure: str) -> None:
     assert failure_of(error) == failure
+
+
+def test_an_error_that_cannot_be_told_is_named_by_its_type() -> None:
+    class UntellableError(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert failure_of(UntellableError()) == "UntellableError"

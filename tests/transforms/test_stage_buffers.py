@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -56,3 +58,12 @@ def test_a_beam_without_that_class_is_left_as_it_is(monkeypatch):
     monkeypatch.delattr("apache_beam.runners.worker.data_plane.SizeBasedBufferingClosableOutputStream")
     with small_buffers():
         pass
+
+
+def test_two_jobs_at_once_leave_beams_own_way_behind():
+    first, second = small_buffers(), small_buffers()
+    with contextlib.ExitStack() as stack:
+        first.__enter__()
+        stack.enter_context(second)
+        first.__exit__(None, None, None)
+    assert len(parts_of([b"x" * 1_000] * 3_000)) == 1
